@@ -1,0 +1,169 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of a run: dataclass defaults, YAML presets, and key=value overrides, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from lyra_core.errors import ConfigError, did_you_mean
+
+__all__ = ["RunConfig", "load_config", "preset_names", "settings_of"]
+
+_PRESETS = Path(__file__).resolve().parent.parent.parent / "config"
+_PACKAGED = Path(__file__).resolve().parent.parent / "_config"
+
+
+@dataclass
+class SeedConfig:
+    """How the photo is read. fov, camera_height in degrees and metres; None means: estimate."""
+
+    pixels: int = 832 * 480
+    fov: float | None = None
+    camera_height: float | None = None
+    known_length: list[float] | None = None  # x1, y1, x2, y2 [px of the photo], length [m]
+    depth_file: str | None = None
+    depth_unit: float = 1.0  # metres per unit of the file
+
+
+@dataclass
+class PathConfig:
+    """The camera path: a preset's name or a file."""
+
+    name: str = "walk"
+    frames: int = 81
+    strength: float = 1.0
+    clearance: float = 0.35  # metres kept from everything seen so far; 0 switches the limiter off
+    pose_scale: float = 1.0
+    align: bool = False
+    fps: float = 16.0
+
+
+@dataclass
+class ModelConfig:
+    """Names from models/registry.py."""
+
+    video: str = "reproject"
+    depth: str = "auto"
+
+
+@dataclass
+class MemoryConfig:
+    """The spatial memory: per_frame_owned is the product, the others exist for the ablation."""
+
+    mode: str = "per_frame_owned"
+    budget_mb: int = 768
+
+
+@dataclass
+class BuildConfig:
+    """Reconstruction and export."""
+
+    flythrough: bool = True
+    sky: bool = True
+    triangles: int = 150_000
+    check: bool = True
+    drops: int = 500
+
+
+@dataclass
+class RunConfig:
+    """All settings of lyra generate."""
+
+    seed: int = 0
+    device: str = "auto"
+    photo: SeedConfig = field(default_factory=SeedConfig)
+    path: PathConfig = field(default_factory=PathConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    build: BuildConfig = field(default_factory=BuildConfig)
+
+
+def preset_folder() -> Path:
+    """The folder of YAML presets: config/ of a checkout."""
+    return _PRESETS if _PRESETS.is_dir() else _PACKAGED
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the presets in config/."""
+    return tuple(sorted(p.stem for p in preset_folder().glob("*.yaml")))
+
+
+def load_config(preset: str = "balanced", overrides: Sequence[str] = ()) -> RunConfig:
+    """Defaults, then the preset's YAML, then overrides such as 'path.frames=161'.
+
+    Raises ConfigError for an unknown preset, an unknown key or a value of the wrong type.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    if preset not in preset_names():
+        raise ConfigError("Unknown preset", got=preset, do=did_you_mean(preset, preset_names()))
+    known = set(_keys(RunConfig()))
+    for item in overrides:
+        key = item.split("=", 1)[0]
+        if "=" not in item:
+            raise ConfigError("A setting needs the form key=value", got=item, do="For example path.frames=161")
+        if key not in known:
+            raise ConfigError("Unknown setting", got=key, do=did_you_mean(key, known))
+    try:
+        layers = [
+            OmegaConf.structured(RunConfig),
+            OmegaConf.load(preset_folder() / f"{preset}.yaml"),
+            OmegaConf.from_dotlist(list(overrides)),
+        ]
+        config = OmegaConf.to_object(OmegaConf.merge(*layers))
+    except OmegaConfBaseException as error:
+        raise ConfigError(
+            "A setting has the wrong name or type",
+            got=str(error).splitlines()[0],
+            do=f"Check config/{preset}.yaml and --set; known keys: {', '.join(sorted(known))}",
+        ) from error
+    assert isinstance(config, RunConfig)
+    _check(config)
+    return config
+
+
+def settings_of(config: RunConfig) -> dict[str, Any]:
+    """The settings as plain data for the manifest."""
+    from dataclasses import asdict
+
+    return asdict(config)
+
+
+def _keys(value: Any, prefix: str = "") -> list[str]:
+    out: list[str] = []
+    for f in fields(value):
+        item = getattr(value, f.name)
+        out += _keys(item, f"{prefix}{f.name}.") if is_dataclass(item) else [prefix + f.name]
+    return out
+
+
+def _check(config: RunConfig) -> None:
+    path = config.path
+    if path.frames < 1:
+        raise ConfigError("--frames must be 1 or more", got=str(path.frames), do="81 is the default (photo + 80)")
+    if path.frames > 20_000:
+        raise ConfigError("--frames is too large", got=str(path.frames), do="Use at most 20000; extend later")
+    if not 0 <= path.clearance <= 5:
+        raise ConfigError("--clearance must be 0..5 m", got=f"{path.clearance:g}")
+    if not 0 < path.strength <= 20:
+        raise ConfigError("--strength must be above 0 and at most 20", got=f"{path.strength:g}")
+    if not 0 < path.pose_scale <= 1000:
+        raise ConfigError("--pose-scale must be above 0", got=f"{path.pose_scale:g}")
+    modes = ("per_frame_owned", "per_frame", "global_cloud", "none")
+    if config.memory.mode not in modes:
+        raise ConfigError(
+            "Unknown memory mode", got=config.memory.mode, do=did_you_mean(config.memory.mode, modes)
+        )
+    if config.seed < 0:
+        raise ConfigError("--seed must be 0 or more", got=str(config.seed))
+    if config.photo.known_length is not None and len(config.photo.known_length) != 5:
+        raise ConfigError(
+            "A known length needs two pixels and metres",
+            got=str(config.photo.known_length),
+            do="Use --known-length x1,y1,x2,y2,metres",
+        )

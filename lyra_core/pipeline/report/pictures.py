@@ -1,0 +1,151 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of a world for the report; all return (H, W, 3) uint8 sRGB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.geometry import look_at
+from lyra_core.types import Camera, CameraPath, Frame, Mesh
+
+__all__ = ["as_bytes", "contact_sheet", "mesh_overview", "path_plot", "return_pairs", "side_by_side", "timing_plot"]
+
+_Picture = NDArray[np.uint8]
+
+
+def as_bytes(rgb: NDArray[np.floating]) -> _Picture:
+    """(H, W, 3) in [0, 1] to uint8."""
+    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+
+
+def _fit(picture: _Picture, width: int) -> _Picture:
+    import cv2
+
+    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def contact_sheet(pictures: Sequence[_Picture], *, columns: int = 4, width: int = 1160) -> _Picture:
+    """A grid of equally large pictures in reading order."""
+    cell = width // columns
+    small = [_fit(p, cell - 4) for p in pictures]
+    height = max(p.shape[0] for p in small) + 4
+    rows = (len(small) + columns - 1) // columns
+    sheet = np.full((rows * height, columns * cell, 3), 255, np.uint8)
+    for i, p in enumerate(small):
+        y, x = i // columns * height, i % columns * cell
+        sheet[y : y + p.shape[0], x : x + p.shape[1]] = p
+    return sheet
+
+
+def side_by_side(left: _Picture, right: _Picture) -> _Picture:
+    """Two pictures of one size next to each other."""
+    gap = np.full((left.shape[0], 6, 3), 255, np.uint8)
+    return np.concatenate([left, gap, right], axis=1)
+
+
+def return_pairs(path: CameraPath, *, count: int = 3, apart: int = 16) -> list[tuple[int, int]]:
+    """Pairs (first, later) of frames that look at the same place from nearly the same pose.
+
+    The pose distance is metres plus 2 m per radian; pairs farther than 0.6 are no return.
+    """
+    n = len(path)
+    if n <= apart:
+        return []
+    centers, forward = path.centers, path.world_from_camera[:, :3, 2]
+    distance = np.linalg.norm(centers[:, None] - centers[None], axis=-1)
+    angle = np.arccos(np.clip(forward @ forward.T, -1, 1))
+    cost = distance + 2.0 * angle
+    i, j = np.triu_indices(n, apart)
+    order = np.argsort(cost[i, j], kind="stable")
+    chosen: list[tuple[int, int]] = []
+    for k in order:
+        a, b = int(i[k]), int(j[k])
+        if cost[a, b] > 0.6 or len(chosen) == count:
+            break
+        if all(abs(a - c) > 6 and abs(b - d) > 6 for c, d in chosen):
+            chosen.append((a, b))
+    return sorted(chosen)
+
+
+def _canvas(width: float, height: float) -> tuple:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    return figure, FigureCanvasAgg(figure), figure.add_subplot()
+
+
+def _pixels(canvas) -> _Picture:  # noqa: ANN001 - matplotlib type
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def path_plot(path: CameraPath, frames: Sequence[Frame]) -> _Picture:
+    """The path from above over the surface points that the frames see, coloured by height."""
+    from lyra_core.geometry import unproject
+
+    figure, canvas, axes = _canvas(7.2, 5.6)
+    clouds = []
+    for frame in frames:
+        step = (slice(None, None, 6), slice(None, None, 6))
+        ok = (frame.depth > 0)[step]
+        clouds.append(unproject(frame.depth, frame.camera)[step][ok])
+    points = np.concatenate(clouds) if clouds else np.zeros((0, 3), np.float32)
+    if len(points):
+        near = np.linalg.norm(points[:, :2] - path.centers[:, :2].mean(axis=0), axis=1)
+        points = points[near <= np.quantile(near, 0.97)]
+        order = np.argsort(points[:, 2], kind="stable")
+        shown = axes.scatter(*points[order, :2].T, c=np.clip(points[order, 2], -0.5, 3.0), s=1.2, cmap="viridis")
+        figure.colorbar(shown, ax=axes, label="height over the floor [m]", shrink=0.8)
+    x, y = path.centers[:, 0], path.centers[:, 1]
+    axes.plot(x, y, color="#e5484d", lw=2)
+    step = max(1, len(path) // 12)
+    forward = path.world_from_camera[::step, :2, 2]
+    axes.quiver(x[::step], y[::step], forward[:, 0], forward[:, 1], color="#e5484d", width=0.004, scale=22)
+    axes.plot(x[0], y[0], "o", color="#18794e", ms=8, label="photo")
+    axes.plot(x[-1], y[-1], "s", color="#1d2430", ms=7, label="last frame")
+    axes.set_aspect("equal")
+    axes.set_xlabel("x [m]")
+    axes.set_ylabel("y [m]")
+    axes.legend(loc="upper right", framealpha=0.9)
+    return _pixels(canvas)
+
+
+def timing_plot(timings: dict[str, float]) -> _Picture:
+    """Seconds per stage as bars."""
+    figure, canvas, axes = _canvas(7.2, 0.34 * len(timings) + 0.9)
+    names = list(timings)[::-1]
+    values = [timings[n] for n in names]
+    bars = axes.barh(names, values, color="#3b7dd8")
+    axes.bar_label(bars, fmt="%.1f s", padding=3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlim(0, max(values) * 1.15 + 0.1)
+    axes.set_xlabel("seconds")
+    figure.align_labels()
+    return _pixels(canvas)
+
+
+def mesh_overview(mesh: Mesh, path: CameraPath, *, lit: bool, device: str) -> list[_Picture]:
+    """The mesh from the photo's camera, and from above and behind at an angle."""
+    from lyra_core.ops.mesh_view import view_mesh
+
+    first = path[0].resized(640, max(16, round(640 * path.height / path.width)))
+    corners = mesh.vertices[mesh.faces].reshape(-1, 3) if len(mesh.faces) else mesh.vertices
+    near = corners[np.linalg.norm(corners - first.center, axis=1) <= _reach(corners, first.center)]
+    low, high = (near.min(axis=0), near.max(axis=0)) if len(near) else (first.center - 1, first.center + 1)
+    middle = 0.5 * (low + high)
+    size = float(np.linalg.norm(high[:2] - low[:2]))
+    forward = first.forward * np.array([1.0, 1.0, 0.0])
+    forward /= max(float(np.linalg.norm(forward)), 1e-6)
+    eye = middle - 0.75 * size * forward + np.array([0.0, 0.0, 0.75 * size])
+    above = Camera(first.intrinsics, look_at(eye, middle), first.width, first.height)
+    return [as_bytes(view_mesh(mesh, view, lit=lit, device=device).rgb) for view in (first, above)]
+
+
+def _reach(points: NDArray[np.float32], center: NDArray[np.float64]) -> float:
+    return float(np.quantile(np.linalg.norm(points - center, axis=1), 0.9)) if len(points) else 1.0

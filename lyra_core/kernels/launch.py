@@ -8,22 +8,71 @@ A Warp launch on the CPU is one serial loop that releases the GIL, and CPU atomi
 
 from __future__ import annotations
 
+import ctypes
+import logging
 import os
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 
 import warp as wp
 
-__all__ = ["bands", "initialise", "run_bands", "worker_count"]
+__all__ = ["bands", "initialise", "load_module", "run_bands", "worker_count"]
+
+_LOG = logging.getLogger(__name__)
+_LOADING = threading.Lock()
+
+
+def _driver_present() -> bool:
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Send file descriptor 2 to the null device: Warp's missing-driver notice comes from native code."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # no stderr at all, e.g. a windowed host
+        yield
+        return
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)
 
 
 @cache
 def initialise() -> None:
     """Start Warp once, without its banner; a missing CUDA driver is normal here and stays silent."""
-    wp.config.quiet = True
+    wp.config.log_level = wp.LOG_WARNING  # the banner and "Module ... load" lines are LOG_INFO
     wp.config.enable_backward = False
-    wp.init()
+    with _LOADING:
+        if _driver_present():
+            wp.init()
+        else:
+            with _silent_stderr():
+                wp.init()
+            _LOG.debug("no CUDA driver; Warp runs on the CPU")
+
+
+@cache
+def load_module(name: str, device: str) -> None:
+    """Compile (or take from the cache) the kernels of module name, once, before threads launch them."""
+    initialise()
+    with _LOADING:
+        wp.load_module(name, device=device)
 
 
 @cache

@@ -5,16 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from lyra_core.errors import ConfigError, did_you_mean
 
-__all__ = ["RunConfig", "load_config", "preset_names", "settings_of"]
+__all__ = ["RunConfig", "config_from", "load_config", "preset_names", "settings_of"]
 
 _PRESETS = Path(__file__).resolve().parent.parent.parent / "config"
-_PACKAGED = Path(__file__).resolve().parent.parent / "_config"
 
 
 @dataclass
@@ -82,14 +81,9 @@ class RunConfig:
     build: BuildConfig = field(default_factory=BuildConfig)
 
 
-def preset_folder() -> Path:
-    """The folder of YAML presets: config/ of a checkout."""
-    return _PRESETS if _PRESETS.is_dir() else _PACKAGED
-
-
 def preset_names() -> tuple[str, ...]:
     """Names of the presets in config/."""
-    return tuple(sorted(p.stem for p in preset_folder().glob("*.yaml")))
+    return tuple(sorted(p.stem for p in _PRESETS.glob("*.yaml")))
 
 
 def load_config(preset: str = "balanced", overrides: Sequence[str] = ()) -> RunConfig:
@@ -112,7 +106,7 @@ def load_config(preset: str = "balanced", overrides: Sequence[str] = ()) -> RunC
     try:
         layers = [
             OmegaConf.structured(RunConfig),
-            OmegaConf.load(preset_folder() / f"{preset}.yaml"),
+            OmegaConf.load(_PRESETS / f"{preset}.yaml"),
             OmegaConf.from_dotlist(list(overrides)),
         ]
         config = OmegaConf.to_object(OmegaConf.merge(*layers))
@@ -127,10 +121,26 @@ def load_config(preset: str = "balanced", overrides: Sequence[str] = ()) -> RunC
     return config
 
 
+def config_from(settings: dict[str, Any], *, device: str = "auto") -> RunConfig:
+    """The settings that a manifest holds; the device is that of this machine."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(RunConfig), OmegaConf.create({**settings, "device": device}))
+        config = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise ConfigError(
+            "The settings in manifest.json do not fit this version",
+            got=str(error).splitlines()[0],
+            do="Use the version named in the manifest",
+        ) from error
+    assert isinstance(config, RunConfig)
+    return config
+
+
 def settings_of(config: RunConfig) -> dict[str, Any]:
     """The settings as plain data for the manifest."""
-    from dataclasses import asdict
-
     return asdict(config)
 
 

@@ -1,0 +1,243 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""lyra generate, extend, revert, rebuild, check, depth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lyra_core.cli.console import DONE, FAILED, Console, follow, guarded
+from lyra_core.errors import InputError
+
+__all__ = ["register"]
+
+Json = Annotated[bool, typer.Option("--json", help="Last line on stdout is one JSON object; all else on stderr.")]
+DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+World = Annotated[Path, typer.Argument(help="A world folder made by lyra generate.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. path.fps=24. Repeatable.")
+]
+Captions = Annotated[
+    list[str] | None, typer.Option("--caption", metavar="[FRAME:]TEXT", help="Text from this frame on. Repeatable.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    for command in (generate, extend, revert, rebuild, check, depth):
+        app.command()(command)
+
+
+def _given(**settings: Any) -> list[str]:
+    return [f"{key.replace('__', '.')}={value}" for key, value in settings.items() if value is not None]
+
+
+def _numbers(text: str | None, count: int, option: str, example: str) -> str | None:
+    if text is None:
+        return None
+    parts = text.split(",")
+    try:
+        values = [float(p) for p in parts]
+    except ValueError:
+        values = []
+    if len(values) != count:
+        raise InputError(f"{option} needs {count} numbers", got=text, do=f"For example {option} {example}")
+    return "[" + ",".join(repr(v) for v in values) + "]"
+
+
+def _captions(items: list[str] | None) -> dict[int, str]:
+    out: dict[int, str] = {}
+    for item in items or []:
+        head, mark, tail = item.partition(":")
+        if mark and head.strip().isdigit():
+            out[int(head)] = tail.strip()
+        else:
+            out[0] = item
+    return out
+
+
+def _run(console: Console, events: Any) -> int:
+    finished = follow(console, events)
+    figures = finished.figures
+    console.say(f"\n{finished.world}: {'all checks passed' if finished.passed else 'A CHECK FAILED'}")
+    for name, value in figures.get("summary", {}).items():
+        console.say(f"  {name:<26} {value}")
+    console.say(f"  report                     {Path(finished.world) / 'report.html'}")
+    code = DONE if finished.passed else FAILED
+    console.result({"ok": finished.passed, "world": finished.world, "exit_code": code, **figures})
+    return code
+
+
+def generate(
+    photo: Annotated[Path, typer.Argument(help="A photo (JPEG, PNG, WebP, TIFF).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The world folder to make.")],
+    path: Annotated[
+        str | None, typer.Option("--path", help="walk, walk-and-return, orbit, zoom-in, ... or a path file.")
+    ] = None,
+    frames: Annotated[int | None, typer.Option("--frames", help="Frames with the photo; 81 is the default.")] = None,
+    strength: Annotated[float | None, typer.Option("--strength", help="How far the preset goes; 1 is normal.")] = None,
+    clearance: Annotated[float | None, typer.Option("--clearance", help="Metres kept from everything; 0 = off.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Video model.")] = None,
+    depth_model: Annotated[str | None, typer.Option("--depth-model", help="Depth model of the photo.")] = None,
+    preset: Annotated[str, typer.Option("--preset", help="quick, balanced or quality.")] = "balanced",
+    seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same bytes on the CPU.")] = None,
+    fov: Annotated[float | None, typer.Option("--fov", help="Horizontal field of view of the photo [deg].")] = None,
+    camera_height: Annotated[
+        float | None, typer.Option("--camera-height", help="Height of the camera over the floor [m].")
+    ] = None,
+    known_length: Annotated[
+        str | None, typer.Option("--known-length", metavar="X1,Y1,X2,Y2,METRES", help="A length between two pixels.")
+    ] = None,
+    depth: Annotated[Path | None, typer.Option("--depth", help="Your own depth: npy, npz, exr or 16-bit png.")] = None,
+    depth_unit: Annotated[
+        float | None, typer.Option("--depth-unit", help="Metres per unit of --depth (0.001 for millimetres).")
+    ] = None,
+    pose_scale: Annotated[float | None, typer.Option("--pose-scale", help="Multiplies a path file's metres.")] = None,
+    align: Annotated[
+        bool, typer.Option("--align", help="Move a path that starts elsewhere to the photo's camera.")
+    ] = False,
+    caption: Captions = None,
+    memory: Annotated[str | None, typer.Option("--memory", help="Memory mode, for the ablation.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in --out.")] = False,
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Prove the world in PhysX.")] = True,
+    device: DeviceName = "auto",
+    settings: Settings = None,
+    json_: Json = False,
+) -> None:
+    """Make a world from one photo and a camera path."""
+
+    def task(console: Console) -> int:
+        from lyra_core.pipeline.config import load_config
+        from lyra_core.pipeline.generate import generate as run
+
+        overrides = _given(
+            seed=seed,
+            device=device,
+            path__name=path,
+            path__frames=frames,
+            path__strength=strength,
+            path__clearance=clearance,
+            path__pose_scale=pose_scale,
+            path__align=align or None,
+            model__video=model,
+            model__depth=depth_model,
+            memory__mode=memory,
+            photo__fov=fov,
+            photo__camera_height=camera_height,
+            photo__known_length=_numbers(known_length, 5, "--known-length", "410,600,410,300,2.1"),
+            photo__depth_file=depth,
+            photo__depth_unit=depth_unit,
+            build__check=None if check else False,
+        )
+        config = load_config(preset, [*overrides, *(settings or [])])
+        return _run(console, run(photo, out, config, resume=resume, captions=_captions(caption)))
+
+    raise typer.Exit(guarded(json_, task))
+
+
+def extend(
+    world: World,
+    path: Annotated[str, typer.Option("--path", help="Preset or path file; starts at the world's last camera.")],
+    frames: Annotated[int, typer.Option("--frames", help="Frames with the last one of the world.")] = 81,
+    strength: Annotated[float, typer.Option("--strength", help="How far the preset goes.")] = 1.0,
+    clearance: Annotated[float, typer.Option("--clearance", help="Metres kept from everything; 0 = off.")] = 0.35,
+    pose_scale: Annotated[float, typer.Option("--pose-scale", help="Multiplies a path file's metres.")] = 1.0,
+    align: Annotated[bool, typer.Option("--align", help="Move a path that starts elsewhere.")] = False,
+    caption: Captions = None,
+    device: DeviceName = "auto",
+    json_: Json = False,
+) -> None:
+    """Continue a world along another path."""
+
+    def task(console: Console) -> int:
+        from lyra_core.pipeline.config import load_config
+        from lyra_core.pipeline.generate import extend as run
+
+        overrides = _given(
+            device=device,
+            path__frames=frames,
+            path__strength=strength,
+            path__clearance=clearance,
+            path__pose_scale=pose_scale,
+            path__align=align or None,
+        )
+        config = load_config("balanced", overrides)
+        return _run(console, run(world, preset=path, config=config, captions=_captions(caption)))
+
+    raise typer.Exit(guarded(json_, task))
+
+
+def revert(
+    world: World,
+    steps: Annotated[int, typer.Option("--steps", help="How many extend steps to take back.")] = 1,
+    device: DeviceName = "auto",
+    json_: Json = False,
+) -> None:
+    """Take back the last extend steps."""
+
+    def task(console: Console) -> int:
+        from lyra_core.pipeline.generate import revert as run
+
+        return _run(console, run(world, steps=steps, device=device))
+
+    raise typer.Exit(guarded(json_, task))
+
+
+def rebuild(world: World, device: DeviceName = "auto", json_: Json = False) -> None:
+    """Make the splats, meshes, USD and report of a world again from its frames."""
+
+    def task(console: Console) -> int:
+        from lyra_core.pipeline.generate import rebuild as run
+
+        return _run(console, run(world, device=device))
+
+    raise typer.Exit(guarded(json_, task))
+
+
+def check(
+    world: World,
+    drops: Annotated[int, typer.Option("--drops", help="Bodies to drop.")] = 500,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the drop places.")] = 0,
+    json_: Json = False,
+) -> None:
+    """Prove a world: USD validators, one-sided ray probe of the floor, drops in PhysX."""
+
+    def task(console: Console) -> int:
+        from lyra_core.pipeline.prove import prove
+
+        proof = prove(world, drops=drops, seed=seed)
+        for line in proof.lines:
+            console.say(f"  {line}")
+        console.say("all checks passed" if proof.passed else "A CHECK FAILED")
+        code = DONE if proof.passed else FAILED
+        console.result({"ok": proof.passed, "world": str(world), "exit_code": code, **proof.figures})
+        return code
+
+    raise typer.Exit(guarded(json_, task))
+
+
+def depth(
+    photo: Annotated[Path, typer.Argument(help="A photo.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="An .npz file; a picture is written beside it.")],
+    depth_model: Annotated[str, typer.Option("--depth-model", help="Depth model.")] = "auto",
+    fov: Annotated[float | None, typer.Option("--fov", help="Horizontal field of view [deg].")] = None,
+    camera_height: Annotated[float | None, typer.Option("--camera-height", help="Camera over the floor [m].")] = None,
+    json_: Json = False,
+) -> None:
+    """Write depth [m], sky and intrinsics of a photo, with a picture beside it."""
+
+    def task(console: Console) -> int:
+        from lyra_core.pipeline.config import load_config
+        from lyra_core.pipeline.depth import write_depth
+
+        overrides = _given(model__depth=depth_model, photo__fov=fov, photo__camera_height=camera_height)
+        result = write_depth(photo, out, load_config("balanced", overrides))
+        for line in result.lines:
+            console.say(f"  {line}")
+        console.result({"ok": True, "exit_code": DONE, **result.figures})
+        return DONE
+
+    raise typer.Exit(guarded(json_, task))

@@ -1,0 +1,348 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ray-cast picture of a textured, lit triangle scene; one kernel for the CPU and CUDA.
+
+Textures are int32 texels (r, g, b, a bytes from low to high) that hold the square root of linear light, so that
+decoding is one multiplication and the eight bits go where the eye needs them. Every texture carries a mip pyramid;
+the level follows the footprint of the sub-sample (Williams 1983, "Pyramidal parametrics").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import warp as wp
+from numpy.typing import NDArray
+
+from lyra_core.kernels.launch import initialise, run_bands
+
+wp.set_module_options({"enable_backward": False})
+
+__all__ = ["MAX_LEVELS", "RaycastArrays", "RaycastScene", "raycast"]
+
+MAX_LEVELS = 12
+_ALPHA_LAYERS = wp.constant(8)
+_FLAG_SKY = wp.constant(1)
+_FLAG_ALPHA = wp.constant(2)
+
+
+@wp.func
+def texel(atlas: wp.array(dtype=wp.int32), index: int) -> wp.vec4:
+    c = atlas[index]
+    r = float(c & 255)
+    g = float((c >> 8) & 255)
+    b = float((c >> 16) & 255)
+    a = float((c >> 24) & 255)
+    s = 1.0 / 65025.0
+    return wp.vec4(r * r * s, g * g * s, b * b * s, a * (1.0 / 255.0))
+
+
+@wp.func
+def bilinear(atlas: wp.array(dtype=wp.int32), base: int, width: int, height: int, u: float, v: float) -> wp.vec4:
+    """Texture value at (u, v), which repeat; texel centres at +0.5."""
+    x = (u - wp.floor(u)) * float(width) - 0.5
+    y = (v - wp.floor(v)) * float(height) - 0.5
+    xf = wp.floor(x)
+    yf = wp.floor(y)
+    x0 = int(xf)
+    y0 = int(yf)
+    x1 = x0 + 1
+    y1 = y0 + 1
+    if x0 < 0:
+        x0 = width - 1
+    if y0 < 0:
+        y0 = height - 1
+    if x1 >= width:
+        x1 = 0
+    if y1 >= height:
+        y1 = 0
+    fx = x - xf
+    fy = y - yf
+    row0 = base + y0 * width
+    row1 = base + y1 * width
+    top = texel(atlas, row0 + x0) * (1.0 - fx) + texel(atlas, row0 + x1) * fx
+    low = texel(atlas, row1 + x0) * (1.0 - fx) + texel(atlas, row1 + x1) * fx
+    return top * (1.0 - fy) + low * fy
+
+
+@wp.func
+def sample_texture(
+    atlas: wp.array(dtype=wp.int32), table: wp.array2d(dtype=wp.int32), texture: int, uv: wp.vec2, lod: float
+) -> wp.vec4:
+    """Trilinear sample; table row: width, height, levels, then the offset of each level."""
+    width = table[texture, 0]
+    height = table[texture, 1]
+    top = float(table[texture, 2] - 1)
+    level = wp.clamp(lod, 0.0, top)
+    lower = int(level)
+    part = level - float(lower)
+    value = bilinear(
+        atlas, table[texture, 3 + lower], wp.max(width >> lower, 1), wp.max(height >> lower, 1), uv[0], uv[1]
+    )
+    if part > 0.02:
+        upper = lower + 1
+        value = value * (1.0 - part) + part * bilinear(
+            atlas, table[texture, 3 + upper], wp.max(width >> upper, 1), wp.max(height >> upper, 1), uv[0], uv[1]
+        )
+    return value
+
+
+@wp.func
+def sample_light(lights: wp.array(dtype=wp.vec3), base: int, width: int, height: int, uv: wp.vec2) -> wp.vec3:
+    """Lightmap value at uv, clamped to the edge; texel centres at +0.5."""
+    x = wp.clamp(uv[0] * float(width) - 0.5, 0.0, float(width - 1))
+    y = wp.clamp(uv[1] * float(height) - 0.5, 0.0, float(height - 1))
+    x0 = int(x)
+    y0 = int(y)
+    x1 = wp.min(x0 + 1, width - 1)
+    y1 = wp.min(y0 + 1, height - 1)
+    fx = x - float(x0)
+    fy = y - float(y0)
+    top = lights[base + y0 * width + x0] * (1.0 - fx) + lights[base + y0 * width + x1] * fx
+    low = lights[base + y1 * width + x0] * (1.0 - fx) + lights[base + y1 * width + x1] * fx
+    return top * (1.0 - fy) + low * fy
+
+
+@wp.func
+def tone(x: float) -> float:
+    """Filmic curve (Narkowicz 2016), linear light in, display-linear 0..1 out."""
+    return wp.clamp(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
+
+
+@wp.func
+def encode(x: float) -> float:
+    """Linear to sRGB (IEC 61966-2-1)."""
+    if x <= 0.0031308:
+        return 12.92 * x
+    return 1.055 * wp.pow(x, 1.0 / 2.4) - 0.055
+
+
+@wp.struct
+class RaycastArrays:
+    mesh: wp.uint64
+    atlas: wp.array(dtype=wp.int32)
+    table: wp.array2d(dtype=wp.int32)
+    uvs: wp.array(dtype=wp.vec2)
+    textures: wp.array(dtype=wp.int32)
+    density: wp.array(dtype=wp.float32)
+    flags: wp.array(dtype=wp.int32)
+    emission: wp.array(dtype=wp.float32)
+    light_uvs: wp.array(dtype=wp.vec2)
+    light_ids: wp.array(dtype=wp.int32)
+    light_table: wp.array2d(dtype=wp.int32)
+    lights: wp.array(dtype=wp.vec3)
+    corner_light: wp.array(dtype=wp.vec3)
+    sky_texture: int
+    sky_scale: float
+
+
+@wp.kernel
+def raycast_kernel(
+    scene: RaycastArrays,
+    row_offset: int,
+    width: int,
+    samples: int,
+    origin: wp.vec3,
+    ray_from_pixel: wp.mat33,
+    pixel_angle: float,
+    gain: wp.vec3,
+    rgb_out: wp.array2d(dtype=wp.vec3),
+    depth_out: wp.array2d(dtype=wp.float32),
+    face_out: wp.array2d(dtype=wp.int32),
+    linear: int,
+):
+    row_local, column = wp.tid()
+    row = row_offset + row_local
+    total = wp.vec3(0.0, 0.0, 0.0)
+    first_face = int(-2)
+    same = int(1)
+    steps = samples * samples
+    # The last pass (k == steps) is the pixel centre, cast for depth alone and only where the samples disagree.
+    depth = float(0.0)
+    centre = ray_from_pixel * wp.vec3(float(column) + 0.5, float(row) + 0.5, 1.0)
+    step = 1.0 / float(samples)
+    for k in range(steps + 1):
+        shade = int(1)
+        px = float(column) + (float(k % samples) + 0.5) * step
+        py = float(row) + (float(k // samples) + 0.5) * step
+        if k == steps:
+            if same == 1 or samples % 2 == 1:
+                break
+            shade = 0
+            px = float(column) + 0.5
+            py = float(row) + 0.5
+        towards = ray_from_pixel * wp.vec3(px, py, 1.0)
+        length = wp.length(towards)
+        direction = towards / length
+        start = float(0.0)
+        face = int(-1)
+        colour = wp.vec3(0.0, 0.0, 0.0)
+        texture = int(0)
+        for _layer in range(_ALPHA_LAYERS):
+            query = wp.mesh_query_ray(scene.mesh, origin + direction * start, direction, 1.0e6)
+            if not query.result:
+                face = -1
+                break
+            face = query.face
+            start = start + query.t
+            texture = scene.textures[face]
+            flag = scene.flags[face]
+            if flag == _FLAG_SKY:
+                face = -1
+                break
+            if flag == 0 and shade == 0:
+                break
+            w2 = 1.0 - query.u - query.v
+            uv = scene.uvs[3 * face] * query.u + scene.uvs[3 * face + 1] * query.v + scene.uvs[3 * face + 2] * w2
+            slope = wp.max(wp.abs(wp.dot(query.normal, direction)), 0.06)
+            # Between the short (1) and the long (1/slope) axis of the footprint: the sub-samples filter the rest.
+            lod = wp.log2(wp.max(start * pixel_angle * scene.density[face] * wp.pow(slope, -0.6), 1.0e-6))
+            value = sample_texture(scene.atlas, scene.table, texture, uv, lod)
+            if (flag & _FLAG_ALPHA) != 0 and value[3] < 0.5:
+                face = -1
+                start = start + 1.0e-3
+                continue
+            light = wp.vec3(1.0, 1.0, 1.0) * scene.emission[face]
+            if scene.emission[face] <= 0.0:
+                page = scene.light_ids[face]
+                if page >= 0:
+                    luv = (
+                        scene.light_uvs[3 * face] * query.u
+                        + scene.light_uvs[3 * face + 1] * query.v
+                        + scene.light_uvs[3 * face + 2] * w2
+                    )
+                    light = sample_light(
+                        scene.lights, scene.light_table[page, 0], scene.light_table[page, 1], scene.light_table[page, 2], luv
+                    )
+                else:
+                    light = (
+                        scene.corner_light[3 * face] * query.u
+                        + scene.corner_light[3 * face + 1] * query.v
+                        + scene.corner_light[3 * face + 2] * w2
+                    )
+            colour = wp.cw_mul(wp.vec3(value[0], value[1], value[2]), light)
+            break
+        if k == steps:
+            first_face = face
+            if face >= 0:
+                depth = start / length
+            break
+        if face < 0:
+            # Equirectangular sky: u turns about +z from +x, v runs from the zenith down.
+            uv_sky = wp.vec2(
+                0.5 + wp.atan2(direction[1], direction[0]) * 0.15915494,
+                wp.clamp(0.5 - wp.asin(wp.clamp(direction[2], -1.0, 1.0)) * 0.31830989, 0.004, 0.996),
+            )
+            size = float(scene.table[scene.sky_texture, 0])
+            sky = sample_texture(
+                scene.atlas, scene.table, scene.sky_texture, uv_sky, wp.log2(wp.max(pixel_angle * size * 0.159, 1.0e-6))
+            )
+            colour = wp.vec3(sky[0], sky[1], sky[2]) * scene.sky_scale
+        if k == 0:
+            first_face = face
+        if face != first_face:
+            same = 0
+        if samples % 2 == 1 and k == steps // 2:
+            depth = float(0.0)
+            if face >= 0:
+                depth = start / length
+            face_out[row, column] = face
+        if linear == 0:
+            colour = wp.vec3(tone(colour[0] * gain[0]), tone(colour[1] * gain[1]), tone(colour[2] * gain[2]))
+        total = total + colour
+    if samples % 2 == 0:
+        if same == 1 and first_face >= 0:
+            # All samples lie in one triangle, so the centre does as well: meet its plane exactly.
+            a = wp.mesh_eval_position(scene.mesh, first_face, 1.0, 0.0)
+            normal = wp.mesh_eval_face_normal(scene.mesh, first_face)
+            depth = wp.dot(a - origin, normal) / wp.dot(centre, normal)
+        face_out[row, column] = first_face
+    depth_out[row, column] = depth
+    total = total / float(steps)
+    if linear == 0:
+        total = wp.vec3(encode(total[0]), encode(total[1]), encode(total[2]))
+    rgb_out[row, column] = total
+
+
+@dataclass(frozen=True)
+class RaycastScene:
+    """Arrays of one scene on one device; keeps the Warp mesh alive."""
+
+    arrays: Any
+    mesh: Any
+    device: str
+
+    @staticmethod
+    def build(data: dict[str, NDArray[Any]], *, sky_texture: int, sky_scale: float, device: str) -> RaycastScene:
+        """Upload.
+
+        data: vertices (V, 3) f32, faces (F, 3) i32, atlas (T,) i32, table (N, 3 + MAX_LEVELS) i32, uvs (3F, 2) f32,
+        textures (F,) i32, density (F,) f32 texels per metre, flags (F,) i32, emission (F,) f32, light_uvs (3F, 2) f32,
+        light_ids (F,) i32, light_table (L, 3) i32, lights (M, 3) f32, corner_light (3F, 3) f32.
+        """
+        initialise()
+        kinds = {"uvs": wp.vec2, "light_uvs": wp.vec2, "lights": wp.vec3, "corner_light": wp.vec3}
+        mesh = wp.Mesh(
+            wp.array(data["vertices"], dtype=wp.vec3, device=device),
+            wp.array(data["faces"].reshape(-1), dtype=wp.int32, device=device),
+        )
+        arrays = RaycastArrays()
+        arrays.mesh = mesh.id
+        for name, value in data.items():
+            if name not in ("vertices", "faces"):
+                kind = kinds.get(name, wp.float32 if value.dtype == np.float32 else wp.int32)
+                setattr(arrays, name, wp.array(value, dtype=kind, device=device))
+        arrays.sky_texture = sky_texture
+        arrays.sky_scale = sky_scale
+        return RaycastScene(arrays, mesh, device)
+
+
+def raycast(
+    scene: RaycastScene,
+    *,
+    origin: NDArray[np.float64],
+    ray_from_pixel: NDArray[np.float64],
+    size: tuple[int, int],
+    samples: int,
+    pixel_angle: float,
+    gain: tuple[float, float, float],
+    linear: bool = False,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
+    """Render one view.
+
+    origin: (3,) camera centre [m]. ray_from_pixel: (3, 3) pixel (x, y, 1) to a world direction whose camera z is 1.
+    size: (width, height). samples: sub-samples per axis. pixel_angle: width of one sub-sample [rad].
+    gain: exposure per channel. linear: leave out exposure, tone curve and sRGB coding.
+    Returns rgb (H, W, 3), z-depth (H, W) [m] at pixel centres, 0 = sky, and face (H, W), -1 = sky.
+    """
+    width, height = size
+    rgb = wp.empty((height, width), dtype=wp.vec3, device=scene.device)
+    depth = wp.empty((height, width), dtype=wp.float32, device=scene.device)
+    face = wp.empty((height, width), dtype=wp.int32, device=scene.device)
+
+    def band(start: int, stop: int) -> None:
+        wp.launch(
+            raycast_kernel,
+            dim=(stop - start, width),
+            inputs=[
+                scene.arrays,
+                start,
+                width,
+                samples,
+                wp.vec3(*origin.tolist()),
+                wp.mat33(*ray_from_pixel.reshape(-1).tolist()),
+                pixel_angle,
+                wp.vec3(*gain),
+                rgb,
+                depth,
+                face,
+                int(linear),
+            ],
+            device=scene.device,
+        )
+
+    wp.load_module(device=scene.device)
+    run_bands(band, height, workers=None if scene.device == "cpu" else 1)
+    return rgb.numpy(), depth.numpy(), face.numpy()

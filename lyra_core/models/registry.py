@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Model names to lazily imported classes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, cast
+
+from lyra_core.errors import ModelError, did_you_mean
+from lyra_core.models.protocols import DepthModel, VideoModel
+
+__all__ = ["DEPTH_MODELS", "VIDEO_MODELS", "depth_model", "video_model"]
+
+DEPTH_MODELS: dict[str, str] = {
+    "file": "lyra_core.models.depth.file:FileDepth",
+    "prior": "lyra_core.models.depth.prior:PriorDepth",
+}
+"""Name to "module:Class". The module is imported when the model is made, not before."""
+
+VIDEO_MODELS: dict[str, str] = {
+    "reproject": "lyra_core.models.video.reproject:ReprojectVideo",
+}
+"""Name to "module:Class", as above."""
+
+
+def _make(kind: str, table: Mapping[str, str], name: str, options: dict[str, Any]) -> Any:
+    if name not in table:
+        raise ModelError(f"Unknown {kind} model", got=name, do=did_you_mean(name, table))
+    module, _, attribute = table[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)(**options)
+
+
+def depth_model(name: str, **options: Any) -> DepthModel:
+    """Make the depth model of this name; options go to its constructor. ModelError if unknown."""
+    return cast(DepthModel, _make("depth", DEPTH_MODELS, name, options))
+
+
+def video_model(name: str, **options: Any) -> VideoModel:
+    """Make the video model of this name; options go to its constructor. ModelError if unknown."""
+    return cast(VideoModel, _make("video", VIDEO_MODELS, name, options))

@@ -1,0 +1,219 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Frames to everything that is derived from them: Gaussians, videos, meshes, map, USD, proof, report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.meshing import MeshConfig, WorldMesh, mesh_from_frames, write_glb
+from lyra_core.navigation import OccupancyGrid, Spawn, build_grid, spawn_poses
+from lyra_core.ops.splat import splat
+from lyra_core.pipeline.clock import StageClock
+from lyra_core.pipeline.config import RunConfig
+from lyra_core.pipeline.events import Event, Finished, Note, Progress
+from lyra_core.pipeline.exports import write_camera_files, write_navigation_files
+from lyra_core.pipeline.prove import Proof, prove
+from lyra_core.reconstruction import GaussianScene, VideoWriter, gaussians_from_frames, psnr, write_ply
+from lyra_core.types import CameraPath
+from lyra_core.world import WorldFolder, digest_file
+
+__all__ = ["Product", "build_world"]
+
+
+@dataclass
+class Product:
+    """What a build has made so far; handed from step to step and at last to the report."""
+
+    scene: GaussianScene | None = None
+    mesh: WorldMesh | None = None
+    grid: OccupancyGrid | None = None
+    spawns: tuple[Spawn, ...] = ()
+    proof: Proof | None = None
+    splat_psnr: list[float] = field(default_factory=list)
+    shown: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+def build_world(world: WorldFolder, config: RunConfig, clock: StageClock, device: str) -> Iterator[Event]:
+    """Make every derived file of a finished set of frames, prove the world, and write the report."""
+    product = Product()
+    path = _path_of(world)
+    world.update(replace(world.manifest, outputs={}))
+    yield from _gaussians(world, config, clock, product)
+    yield from _videos(world, config, clock, product, path, device)
+    yield from _mesh(world, config, clock, product, device)
+    yield from _export(world, clock, product, path)
+    if config.build.check:
+        yield clock.start("prove")
+        product.proof = prove(world.folder, drops=config.build.drops, seed=config.seed)
+        for line in product.proof.lines:
+            yield Note(line)
+        yield clock.stop("prove")
+    yield from _report(world, config, clock, product, path, device)
+
+
+def _path_of(world: WorldFolder) -> CameraPath:
+    from lyra_core.pipeline.begin import read_plan
+
+    return read_plan(world.folder).segment(0, world.frame_count)
+
+
+def _gaussians(world: WorldFolder, config: RunConfig, clock: StageClock, product: Product) -> Iterator[Event]:
+    frames = world.frames
+    yield clock.start("gaussians", len(frames))
+    scene = gaussians_from_frames(frames)
+    if not config.build.sky:
+        scene = replace(scene, sky=None)
+    product.scene = scene
+    write_ply(world.folder / "splats.ply", scene.all)
+    product.figures["gaussians"] = {
+        "surface": len(scene.surface),
+        "sky": len(scene.sky) if scene.sky is not None else 0,
+    }
+    yield clock.stop("gaussians")
+
+
+def _videos(
+    world: WorldFolder, config: RunConfig, clock: StageClock, product: Product, path: CameraPath, device: str
+) -> Iterator[Event]:
+    """video.mp4 from the frames and flythrough.mp4 from the Gaussians; their PSNR is the price of the splats."""
+    assert product.scene is not None
+    gaussians = product.scene.all
+    frames = world.frames
+    stage = "flythrough" if config.build.flythrough else "video"
+    yield clock.start(stage, len(path))
+    keep = set(np.linspace(0, len(path) - 1, min(12, len(path))).round().astype(int).tolist())
+    size = (path.width, path.height)
+    with (
+        VideoWriter(world.folder / "video.mp4", size, path.fps) as video,
+        VideoWriter(world.folder / "flythrough.mp4", size, path.fps) as flight,
+    ):
+        for i, frame in enumerate(frames):
+            video.add(_bytes(frame.rgb))
+            if config.build.flythrough:
+                image = splat(gaussians, frame.camera, device=device).rgb
+                flight.add(_bytes(image))
+                product.splat_psnr.append(psnr(image, frame.rgb))
+                if i in keep:
+                    product.shown[i] = _bytes(image)
+            yield Progress(stage, i + 1, len(path))
+        if not config.build.flythrough:
+            flight.discard()
+    if product.splat_psnr:
+        values = np.array(product.splat_psnr)
+        product.figures["flythrough_psnr_db"] = {"mean": float(values.mean()), "worst": float(values.min())}
+    yield clock.stop(stage)
+
+
+def _bytes(rgb: NDArray[np.floating]) -> NDArray[np.uint8]:
+    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+
+
+def _mesh(
+    world: WorldFolder, config: RunConfig, clock: StageClock, product: Product, device: str
+) -> Iterator[Event]:
+    yield clock.start("mesh")
+    mesh = mesh_from_frames(world.frames, config=MeshConfig(triangles=config.build.triangles, device=device))
+    product.mesh = mesh
+    write_glb(world.folder / "mesh.glb", mesh.visual)
+    write_glb(world.folder / "collision.glb", mesh.collision)
+    product.grid = build_grid(mesh.collision)
+    product.spawns = spawn_poses(product.grid, _path_of(world))
+    product.figures["mesh"] = dict(mesh.figures)
+    product.figures["navigation"] = {"free_area_m2": product.grid.free_area, "spawn_poses": len(product.spawns)}
+    if not product.spawns:
+        yield Note("no free floor is large enough for a robot; no spawn pose was written", "warning")
+    yield clock.stop("mesh")
+
+
+def _export(world: WorldFolder, clock: StageClock, product: Product, path: CameraPath) -> Iterator[Event]:
+    from lyra_core.usd import SpawnPose, write_world
+
+    assert product.scene is not None
+    assert product.mesh is not None
+    assert product.grid is not None
+    yield clock.start("usd")
+    manifest = world.manifest
+    captions = {int(k): v for s in manifest.segments for k, v in s.captions.items()}
+    write_camera_files(world.folder, path, captions)
+    write_navigation_files(world.folder, product.grid, product.spawns)
+    spawns = [
+        SpawnPose(f"spawn_{i}", (*s.position[:2], 0.0), s.yaw) for i, s in enumerate(product.spawns)
+    ]
+    write_world(
+        world.folder,
+        gaussians=product.scene.surface,
+        sky=product.scene.sky,
+        visual=product.mesh.visual,
+        tiles=[(tile.name, tile.mesh) for tile in product.mesh.tiles],
+        camera_path=path,
+        spawns=spawns,
+        metadata=_provenance(world),
+        map_metadata={
+            "image": "../navigation/map.png",
+            "resolution": product.grid.resolution,
+            "origin": list(product.grid.origin),
+            "free_area_m2": product.grid.free_area,
+        },
+    )
+    yield clock.stop("usd")
+
+
+def _provenance(world: WorldFolder) -> dict[str, Any]:
+    manifest = world.manifest
+    return {
+        "generator": f"lyra-worldgen {manifest.versions.get('lyra-worldgen', '')}",
+        "photo": manifest.photo["name"],
+        "seed": int(manifest.config.get("seed", 0)),
+        "video_model": str(manifest.models.get("video", "")),
+        "depth_model": str(manifest.models.get("depth", "")),
+        "scale_source": str(manifest.seed_view.get("scale_source", "")),
+        "scale_confidence": float(manifest.seed_view.get("scale_confidence", math.nan)),
+        "frames": world.frame_count,
+    }
+
+
+def _report(
+    world: WorldFolder, config: RunConfig, clock: StageClock, product: Product, path: CameraPath, device: str
+) -> Iterator[Event]:
+    from lyra_core.pipeline.report.world_report import write_world_report
+
+    yield clock.start("report")
+    # The report shows the seconds of all other stages.
+    figures = write_world_report(world, config, clock, product, path, device)
+    yield clock.stop("report")
+    outputs = {
+        name: digest_file(world.folder / name) for name in _derived(world.folder) if (world.folder / name).is_file()
+    }
+    outputs["built_from"] = world.content_digest
+    world.update(replace(world.manifest, outputs=outputs, timings=dict(clock.timings)))
+    passed = product.proof.passed if product.proof else True
+    yield Finished(str(world.folder), passed, figures)
+
+
+def _derived(folder: Path) -> list[str]:
+    names = [
+        "splats.ply",
+        "mesh.glb",
+        "collision.glb",
+        "video.mp4",
+        "flythrough.mp4",
+        "world.usda",
+        "world_physics.usda",
+        "navigation/map.png",
+        "navigation/map.yaml",
+        "navigation/spawn.json",
+        "frames/trajectory.npz",
+        "frames/captions.json",
+        "frames/transforms.json",
+    ]
+    return names + sorted(p.relative_to(folder).as_posix() for p in (folder / "payload").glob("*.usd*"))
+

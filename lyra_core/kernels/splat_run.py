@@ -79,6 +79,7 @@ class CpuSplats(_Splats):
         super().__init__(arrays, "cpu")
         k.project.module.load("cpu", 1)  # once, here: two threads that launch first would both compile
         self.seconds: dict[str, float] = {}
+        self._lists: tuple[NDArray[np.int32], Any] = (np.zeros(1, np.int32), None)
 
     def draw(
         self, view: k.View, background: tuple[float, float, float]
@@ -89,13 +90,28 @@ class CpuSplats(_Splats):
         clock.append(time.perf_counter())
         order = self._depth_order()
         clock.append(time.perf_counter())
-        offsets, hits = self._bin(view, order)
+        self._lists = offsets, hits = self._bin(view, order)
         clock.append(time.perf_counter())
         out = self._blend(view, background, offsets, hits)
         clock.append(time.perf_counter())
         stages = ("project", "sort", "bin", "blend")
         self.seconds = {name: b - a for name, a, b in zip(stages, clock, clock[1:], strict=False)}
         return out
+
+    def spread(self, view: k.View, residual: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of the view drawn last: (N, 4) sums of weight * residual (H, W, 3) and of weight, per Gaussian."""
+        offsets, hits = self._lists
+        shares = np.zeros((len(hits), 4), np.float32)
+        trans = np.ones(residual.shape[:2], np.float32)
+        residual_in = wp.array(np.ascontiguousarray(residual), dtype=wp.vec3, device="cpu", copy=False)
+        outputs = [
+            wp.array(trans, dtype=wp.float32, device="cpu", copy=False),
+            wp.array(shares, dtype=wp.vec4, device="cpu", copy=False),
+        ]
+        self._over_tiles(k.spread_tiles, [view, residual_in], offsets, hits, outputs)
+        index = hits.numpy()[: offsets[-1]]
+        sums = [np.bincount(index, shares[: len(index), c], minlength=self.count) for c in range(4)]
+        return np.stack(sums, axis=1).astype(np.float32)
 
     def _project(self, view: k.View) -> None:
         def task(start: int, stop: int) -> None:
@@ -148,6 +164,13 @@ class CpuSplats(_Splats):
             wp.array(depth, dtype=wp.float32, device="cpu", copy=False),
             wp.array(alpha, dtype=wp.float32, device="cpu", copy=False),
         ]
+        self._over_tiles(k.blend_tiles, [view, wp.vec3(*background)], offsets, hits, outputs)
+        return rgb, depth, alpha
+
+    def _over_tiles(
+        self, kernel: Any, inputs: list[Any], offsets: NDArray[np.int32], hits: Any, outputs: list[Any]
+    ) -> None:
+        """Launch a tile kernel, one thread per band of tiles."""
         offsets_in = wp.array(offsets, dtype=wp.int32, device="cpu", copy=False)
         # Bands of equal work, not of equal area: sky is empty, the floor is dense.
         workers = worker_count()
@@ -159,15 +182,14 @@ class CpuSplats(_Splats):
             first, last = int(edges[start]), int(edges[stop])
             if last > first:
                 wp.launch(
-                    k.blend_tiles,
+                    kernel,
                     dim=last - first,
-                    inputs=[first, view, wp.vec3(*background), offsets_in, hits, self.records],
+                    inputs=[first, *inputs, offsets_in, hits, self.records],
                     outputs=outputs,
                     device="cpu",
                 )
 
         run_bands(task, workers)
-        return rgb, depth, alpha
 
 
 class DeviceSplats(_Splats):

@@ -4,6 +4,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.errors import ConfigError
 from lyra_core.kernels import splat_run
 from lyra_core.ops.splat import SplatImage, SplatSettings, slope_limits
 from lyra_core.types import Camera, Gaussians
@@ -33,8 +39,21 @@ class WarpSplatter:
 
     def draw(self, camera: Camera) -> SplatImage:
         """The view of this camera."""
+        return SplatImage(*self._splats.draw(self._view(camera), self._settings.background))
+
+    def spread(self, camera: Camera, residual: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The transpose of drawing, for the camera drawn last (CPU only).
+
+        residual: (H, W, 3). Returns (N, 4) float32: per Gaussian the sum over pixels of blending weight times
+        residual, and the sum of the weights.
+        """
+        if not isinstance(self._splats, splat_run.CpuSplats):
+            raise ConfigError("Colour correction runs on the CPU", got="a CUDA splatter", do="Use device='cpu'")
+        return self._splats.spread(self._view(camera), residual)
+
+    def _view(self, camera: Camera) -> Any:
         pose = camera.camera_from_world
-        view = splat_run.make_view(
+        return splat_run.make_view(
             pose[:3, :3],
             pose[:3, 3],
             camera.intrinsics,
@@ -45,7 +64,6 @@ class WarpSplatter:
             compensate=self._settings.compensate,
             tile=self._tile,
         )
-        return SplatImage(*self._splats.draw(view, self._settings.background))
 
 
 def make_splatter(gaussians: Gaussians, settings: SplatSettings, device: str) -> WarpSplatter:

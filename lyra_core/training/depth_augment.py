@@ -40,7 +40,7 @@ def _crop(view: View, size: tuple[int, int], rng: np.random.Generator) -> Sample
     width, height = size
     full_h, full_w = view.depth.shape
     largest = min(full_w / width, full_h / height)
-    scale = largest * (1.0 - 0.5 * rng.uniform() ** 1.5)
+    scale = largest * (1.0 - 0.5 * rng.uniform() ** 2)
     cut_w, cut_h = max(8, round(width * scale)), max(8, round(height * scale))
     # Triangular offsets: most photographs have the principal point near the middle, some are cropped.
     left = round((full_w - cut_w) * (rng.uniform() + rng.uniform()) / 2)
@@ -102,7 +102,7 @@ def degrade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     """Colours, tone and faults of a camera; (H, W, 3) float32 in and out, clipped to [0, 1]."""
     image = np.clip(image, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.25)))
     image = image * np.exp(rng.normal(0, 0.08, 3) + rng.normal(0, 0.18)).astype(np.float32)
-    image = (image - 0.5) * np.float32(np.exp(rng.normal(0, 0.15))) + 0.5
+    image = (image - 0.5) * np.float32(np.exp(rng.normal(-0.05, 0.13))) + 0.5
     grey = image.mean(axis=2, keepdims=True)
     keep = 0.0 if rng.uniform() < 0.05 else np.clip(rng.normal(0.9, 0.35), 0, 1.8)
     image = grey + np.float32(keep) * (image - grey)
@@ -113,7 +113,7 @@ def degrade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     elif rng.uniform() < 0.3:
         image = image + np.float32(rng.uniform(0.2, 0.9)) * (image - cv2.GaussianBlur(image, (0, 0), 1.0))
     if rng.uniform() < 0.5:
-        image = image + rng.normal(0, rng.uniform(0.005, 0.05), image.shape).astype(np.float32)
+        image = image + rng.normal(0, rng.uniform(0.004, 0.03), image.shape).astype(np.float32)
     image = np.clip(image, 0, 1)
     if rng.uniform() < 0.3:
         _, packed = cv2.imencode(".jpg", np.rint(image * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))])

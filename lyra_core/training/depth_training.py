@@ -68,7 +68,7 @@ def imagenet_encoder(path: str) -> dict[str, Tensor]:
 def make_batch(stores: dict[str, ViewStore], config: DictConfig, step: int) -> Batch:
     """The batch of a step: one picture size, levels and rooms mixed."""
     rng = np.random.default_rng([config.seed, step])
-    width, height = config.sizes[rng.integers(len(config.sizes))]
+    width, height = config.sizes[int(rng.integers(len(config.sizes)))]
     count = int(np.clip(round(config.pixels_in_batch / (width * height)), 2, 16))
     samples = []
     for _ in range(count):

@@ -69,7 +69,7 @@ class Obstacles:
 
 def build_obstacles(points: NDArray[np.floating], low: _F, high: _F) -> Obstacles:
     """Obstacles from points (N, 3) [m] inside the box low..high (3,) [m]."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     cloud = np.asarray(points, dtype=np.float64).reshape(-1, 3)
     cloud = cloud[((cloud >= low) & (cloud <= high)).all(axis=1)]
@@ -79,7 +79,7 @@ def build_obstacles(points: NDArray[np.floating], low: _F, high: _F) -> Obstacle
     spread = np.ceil((high - low) / _VOXEL).astype(np.int64) + 1
     keys = (cells[:, 0] * spread[1] + cells[:, 1]) * spread[2] + cells[:, 2]
     cloud = cloud[np.unique(keys, return_index=True)[1]]
-    tree = cKDTree(cloud)
+    tree = KDTree(cloud)
     count = min(4, len(cloud))
     # The third neighbour: in a regular sampling, discs of 0.75 of that radius overlap across a grid cell's diagonal.
     spacing = tree.query(cloud, k=count)[0].reshape(len(cloud), count)[:, -1] if count > 1 else np.zeros(1)

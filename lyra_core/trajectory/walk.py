@@ -73,23 +73,26 @@ def floor_plan(scene: SeedScene, center: _F, *, height: float, reach: float) -> 
         taken[index[chosen, 0], index[chosen, 1]] = True
         if not taken.any():
             return np.full((size, size), 2 * reach, np.float32)
-        return np.asarray(distance_transform_edt(~taken) * cell, dtype=np.float32)
+        cells: Any = distance_transform_edt(~taken)
+        return (cell * cells).astype(np.float32)
 
     blocks = inside & (over > _STEP_OVER) & (over < max(height, 0.4) + 0.4)
     return FloorPlan(origin, cell, distance(blocks), distance(inside & (np.abs(over) <= _STEP_OVER)))
 
 
-def _fan(xy: _F, heading: float, length: float) -> tuple[_F, _F]:
-    """Arcs of every curvature from a position: points (C, L, 2) and headings (C, L)."""
-    s = np.arange(1, max(2, int(length / _STRIDE)) + 1) * _STRIDE
-    angles = heading + _CURVES[:, None] * (s - 0.5 * _STRIDE)
-    steps = _STRIDE * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    return xy + np.cumsum(steps, axis=1), heading + _CURVES[:, None] * s
+def _fan(xy: _F, heading: float, bend: float) -> tuple[_F, _F]:
+    """What follows from steering to every curvature, from bend [1/m] on: points (C, L, 2) and headings (C, L)."""
+    change = _CURVE_CHANGE * np.arange(1, round(_LOOK_AHEAD / _STRIDE) + 1)
+    curvature = bend + np.clip((_CURVES - bend)[:, None], -change, change)
+    after = heading + np.cumsum(curvature, axis=1) * _STRIDE
+    middle = after - 0.5 * curvature * _STRIDE
+    steps = _STRIDE * np.stack([np.cos(middle), np.sin(middle)], axis=-1)
+    return xy + np.cumsum(steps, axis=1), after
 
 
 def _choose(plan: FloorPlan, xy: _F, heading: float, wish: float, margin: float, bend: float) -> tuple[float, float]:
     """Best curvature [1/m] and how far its arc is free [m]."""
-    points, headings = _fan(xy, heading, _LOOK_AHEAD)
+    points, headings = _fan(xy, heading, bend)
     gap = plan.lookup(plan.to_obstacle, points)
     hit = gap < margin
     free = np.where(hit.any(axis=1), hit.argmax(axis=1), gap.shape[1]) * _STRIDE
@@ -119,11 +122,8 @@ def _track(plan: FloorPlan, center: _F, heading: float, distance: float, clearan
             break
         bend += float(np.clip(want - bend, -_CURVE_CHANGE, _CURVE_CHANGE))
         middle = heading + 0.5 * bend * _STRIDE
-        nxt = xy + _STRIDE * np.array([np.cos(middle), np.sin(middle)])
-        if float(plan.lookup(plan.to_obstacle, nxt)) < margin:
-            break
+        xy = xy + _STRIDE * np.array([np.cos(middle), np.sin(middle)])
         heading += bend * _STRIDE
-        xy = nxt
         track.append(xy)
         headings.append(heading)
     return np.stack(track), np.array(headings)
@@ -152,7 +152,7 @@ def _poses(start: _F, track: _F, headings: _F, drop: float, pitch_deg: float | N
     settled = np.stack([interpolate(start, level, float(p))[:3, :3] for p in part])
     turn: _F = matrix_from_rotvec((headings - headings[0])[:, None] * _UP)
     centers = np.column_stack([track, start[2, 3] - drop * part])
-    return rigid(turn @ settled, centers)
+    return rigid(np.matmul(turn, settled), centers)
 
 
 def _walked(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> tuple[_F, FloorPlan]:

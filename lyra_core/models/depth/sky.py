@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["sky_mask"]
+__all__ = ["refine_mask", "sky_mask"]
 
 _WIDTH = 416  # working width; the mask is refined at full size
 _LEAST = 0.012  # a smaller region is more likely a window or a lamp
@@ -28,7 +28,7 @@ def sky_mask(rgb: NDArray[np.float32]) -> NDArray[np.bool_]:
     candidate = _grow(small)
     if candidate.mean() < _LEAST or not _is_sky(small, candidate):
         return np.zeros((height, width), bool)
-    return _refine(rgb, candidate)
+    return refine_mask(rgb, candidate)
 
 
 def _gradient(gray: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -94,7 +94,7 @@ def _is_sky(small: NDArray[np.float32], region: NDArray[np.bool_]) -> bool:
     return (blueness > 0.04 and not sea) or clouded
 
 
-def _refine(rgb: NDArray[np.float32], region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def refine_mask(rgb: NDArray[np.float32], region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Full-size mask: near the coarse border each pixel goes to the side whose local mean colour is nearer."""
     import cv2
 

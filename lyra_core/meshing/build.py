@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Frames to a visual mesh and a collider."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+
+import numpy as np
+
+from lyra_core.errors import InputError
+from lyra_core.meshing.config import MeshConfig, WorldMesh
+from lyra_core.meshing.decimate import decimate
+from lyra_core.meshing.figures import mesh_figures, winding_agreement
+from lyra_core.meshing.floor import FloorPlan, find_floor, flatten, is_floor, slab
+from lyra_core.meshing.tiles import split_tiles
+from lyra_core.meshing.topology import (
+    check_collider,
+    compact,
+    drop_degenerate,
+    drop_nonmanifold,
+    drop_small_parts,
+    fill_small_holes,
+    join,
+    with_normals,
+)
+from lyra_core.meshing.views import View, choose_range, choose_voxel_size, make_views
+from lyra_core.ops.tsdf import TsdfVolume
+from lyra_core.types import Frame, Mesh
+
+__all__ = ["mesh_from_frames"]
+
+_LOG = logging.getLogger(__name__)
+
+
+def mesh_from_frames(frames: Iterable[Frame], *, config: MeshConfig | None = None, floor_z: float = 0.0) -> WorldMesh:
+    """Fuse the depth of frames (one is enough) into surfaces that a physics engine can use.
+
+    floor_z: height of the floor plane [m]; levelling has put it at 0. The frames are read once, in order, and
+    thinned at once, so a generator of many frames needs little memory. Raises InputError when no frame has
+    usable depth or nothing can be meshed.
+    """
+    start = time.perf_counter()
+    config = config or MeshConfig()
+    views = make_views(frames, config)
+    max_range = choose_range(views) if config.max_range is None else config.max_range
+    voxel = choose_voxel_size(views, config, max_range)
+    raw = _surface(views, voxel, max_range, config)
+    plan = find_floor(raw, views, floor_z=floor_z, voxel=voxel, config=config)
+    if plan is None:
+        _LOG.warning("no floor found near z = %.2f m; the collider has no floor slab", floor_z)
+    else:
+        raw = flatten(raw, plan)
+    visual = _visual(raw, plan, config)
+    collision = _collision(raw, plan, config)
+    tolerance = 2 * voxel
+    agreement, seen = winding_agreement(collision, views, tolerance=tolerance)
+    tiles = split_tiles(collision, size=config.tile_size, max_triangles=config.tile_triangles)
+    figures = {f"collision_{k}": v for k, v in mesh_figures(collision).items()}
+    figures |= {
+        "visual_triangles": float(len(visual.faces)),
+        "tiles": float(len(tiles)),
+        "facing_free_space": agreement,
+        "seen_share": seen,
+        "voxel_size_m": voxel,
+        "max_range_m": max_range,
+        "views": float(len(views)),
+        "floor_rms_mm": 1e3 * plan.rms if plan else float("nan"),
+        "floor_band_mm": 1e3 * plan.band if plan else float("nan"),
+        "floor_area_m2": plan.area if plan else 0.0,
+        "floor_hole_area_m2": plan.hole_area if plan else 0.0,
+        "seconds": time.perf_counter() - start,
+    }
+    _LOG.info("mesh: %s", ", ".join(f"{k} {v:.4g}" for k, v in figures.items()))
+    return WorldMesh(visual, collision, tiles, figures)
+
+
+def _surface(views: list[View], voxel: float, max_range: float, config: MeshConfig) -> Mesh:
+    """Fused, extracted and cleaned surface with colours."""
+    volume = TsdfVolume(voxel, device=config.device)
+    for view in views:
+        # Beyond the range: neither surface nor free space, since how far the ray goes is not stored.
+        depth = np.where(view.depth <= max_range, view.depth, 0).astype(np.float32)
+        rgb = view.rgb.astype(np.float32) / np.float32(255)
+        volume.integrate(depth, view.camera, weight=view.weight, rgb=rgb, sky=view.sky)
+    mesh = volume.extract()
+    if not len(mesh.faces):
+        raise InputError(
+            "The depth maps do not form a surface",
+            got=f"{len(views)} views, voxels of {voxel:g} m",
+            do="Check depth scale and camera poses",
+        )
+    mesh = drop_small_parts(mesh, share=config.min_component, min_area=(6 * voxel) ** 2)
+    return drop_nonmanifold(drop_degenerate(fill_small_holes(mesh, max_edges=12), min_area=1e-10))
+
+
+def _collision(raw: Mesh, plan: FloorPlan | None, config: MeshConfig) -> Mesh:
+    """Everything but the floor decimated, and the floor as one slab."""
+    body = Mesh(raw.vertices, raw.faces)
+    if plan is None:
+        body = decimate(drop_degenerate(body), config.collision_triangles)
+        body = drop_degenerate(body)
+    else:
+        ground = slab(plan)
+        body = drop_degenerate(compact(body.vertices, body.faces[~is_floor(body, plan)]))
+        body = decimate(body, max(config.collision_triangles - len(ground.faces), config.collision_triangles // 2))
+        body = drop_degenerate(body)
+        body = join(body, ground)
+    check_collider(body.vertices, body.faces)
+    return with_normals(body)
+
+
+def _visual(raw: Mesh, plan: FloorPlan | None, config: MeshConfig) -> Mesh:
+    """The coloured surface, floor holes closed in the colour of the floor around them."""
+    mesh = drop_degenerate(decimate(raw, config.triangles))
+    if plan is not None:
+        missing = plan.solid & ~plan.observed
+        if missing.any():
+            # A millimetre lower, so that the overlap with the seen floor does not flicker.
+            mesh = join(mesh, _painted(slab(plan, missing, drop=1e-3), mesh, plan))
+    return with_normals(mesh)
+
+
+def _painted(patch: Mesh, mesh: Mesh, plan: FloorPlan) -> Mesh:
+    from scipy.spatial import cKDTree
+
+    assert mesh.colors is not None
+    floor = np.flatnonzero(np.abs(mesh.vertices[:, 2] - plan.height) <= plan.band)
+    if not len(floor):
+        floor = np.arange(len(mesh.vertices))
+    distance, near = cKDTree(mesh.vertices[floor, :2]).query(patch.vertices[:, :2], k=min(16, len(floor)), workers=-1)
+    near = np.asarray(near).reshape(len(patch.vertices), -1)
+    weight = 1 / (np.asarray(distance).reshape(near.shape) + plan.cell)
+    color = (mesh.colors[floor[near]] * weight[..., None]).sum(axis=1) / weight.sum(axis=1, keepdims=True)
+    return Mesh(patch.vertices, patch.faces, None, (color + 0.5).astype(np.uint8))

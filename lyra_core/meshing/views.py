@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Frames made ready for fusion: depth edges dropped, thinned, the useful ones chosen, the scale found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.errors import InputError
+from lyra_core.geometry import unproject
+from lyra_core.meshing.config import MeshConfig
+from lyra_core.types import Camera, Frame
+
+__all__ = ["View", "choose_range", "choose_views", "choose_voxel_size", "make_view", "make_views", "trusted_depth"]
+
+_STEEP = 14.0  # tangent of the incidence angle (86 degrees)
+_COPY_WEIGHT = 0.3  # pixels copied from earlier frames against pixels that this frame invented
+_STREET = 60.0  # m; nothing farther is a collider
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A thinned frame: depth (h, w) float32 [m] with edges dropped, rgb (h, w, 3) uint8, sky (h, w) bool,
+    weight (h, w) float32, camera of the thinned pixels, share of pixels that the frame invented."""
+
+    depth: NDArray[np.float32]
+    rgb: NDArray[np.uint8]
+    sky: NDArray[np.bool_]
+    weight: NDArray[np.float32]
+    camera: Camera
+    owned: float
+
+
+def trusted_depth(depth: NDArray[np.float32], sky: NDArray[np.bool_], camera: Camera) -> NDArray[np.float32]:
+    """depth (H, W) with 0 at depth edges, flying pixels and next to sky.
+
+    A pixel goes when the surface towards a neighbour would be seen at more than 86 degrees, unless inverse
+    depth is straight over a longer stretch: a floor near the horizon is, a ramp from a box to the wall
+    behind it (which becomes a curtain) is not.
+    """
+    import cv2
+
+    valid = (depth > 0) & ~sky
+    inverse = np.where(valid, 1.0 / np.where(valid, depth, 1.0), 0.0).astype(np.float32)
+    drop = np.zeros(depth.shape, np.bool_)
+    for axis in (0, 1):
+        focal = camera.intrinsics[1 - axis, 1 - axis]
+        size = depth.shape[axis]
+        span = max(2, min(depth.shape) // 80)
+
+        def at(shift: int, axis: int = axis, size: int = size) -> NDArray[np.float32]:
+            return np.take(inverse, np.clip(np.arange(size) + shift, 0, size - 1), axis=axis)
+
+        ahead = at(1)
+        both = np.minimum(inverse, ahead)
+        slope = np.where(both > 0, np.abs(ahead - inverse) / np.maximum(0.5 * (ahead + inverse), 1e-9), 0) * focal
+        before, after = at(-span), at(1 + span)
+        bend = np.abs((after - ahead) - (inverse - before)) > 0.25 * np.abs(after - before)
+        edge = (slope > 4 * _STEEP) | ((slope > _STEEP) & bend)
+        drop |= edge | np.roll(edge, 1, axis)
+    # One more pixel around: the colour and depth of edge pixels are mixtures.
+    radius = 1 if min(depth.shape) < 400 else 2
+    kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+    drop = cv2.dilate(drop.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    near_sky = cv2.dilate(sky.astype(np.uint8), kernel) > 0
+    return np.where(valid & ~drop & ~near_sky, depth, 0).astype(np.float32)
+
+
+def make_view(frame: Frame, config: MeshConfig) -> View:
+    """Filter at full resolution, then keep every n-th pixel (never a mean of depths: means fly)."""
+    import cv2
+
+    stride = max(1, frame.camera.width // config.work_width)
+    depth = trusted_depth(frame.depth, frame.sky, frame.camera)
+    start = (stride - 1) // 2
+    pick = (slice(start, None, stride), slice(start, None, stride))
+    thin = np.ascontiguousarray(depth[pick])
+    height, width = thin.shape
+    k = frame.camera.intrinsics.copy()
+    # Thinned pixel i lies at full-resolution x = stride i + start + 0.5.
+    k[0] /= stride
+    k[1] /= stride
+    k[0, 2] += 0.5 - (start + 0.5) / stride
+    k[1, 2] += 0.5 - (start + 0.5) / stride
+    camera = Camera(k, frame.camera.world_from_camera, width, height)
+    blurred = cv2.blur(np.asarray(frame.rgb), (stride, stride)) if stride > 1 else frame.rgb
+    rgb = (np.clip(blurred[pick], 0, 1) * 255 + 0.5).astype(np.uint8)
+    sky = cv2.erode(frame.sky.astype(np.uint8), np.ones((5, 5), np.uint8))[pick] > 0
+    weight = np.where(frame.owned[pick], np.float32(1), np.float32(_COPY_WEIGHT))
+    return View(thin, rgb, sky, weight, camera, float(frame.owned.mean()))
+
+
+def make_views(frames: Iterable[Frame] | Sequence[Frame], config: MeshConfig) -> list[View]:
+    """Views of all frames (thinned at once: a hundred of them stay below 100 MB), then the chosen ones."""
+    views = [make_view(frame, config) for frame in frames]
+    if not views:
+        raise InputError("A mesh needs at least one frame", got="none", do="Generate the world first")
+    views = choose_views(views, config.max_views)
+    if not any((view.depth > 0).any() for view in views):
+        raise InputError(
+            "No frame has usable depth",
+            got=f"{len(views)} frames of sky, unknown or edge pixels only",
+            do="Check the depth model and the sky mask",
+        )
+    return views
+
+
+def choose_views(views: list[View], count: int) -> list[View]:
+    """At most count views: bins of equal invented area, and in each the view that invented most."""
+    if len(views) <= count:
+        return views
+    mass = np.cumsum([view.owned + 0.5 / len(views) for view in views])
+    bins = np.minimum((mass / mass[-1] * count).astype(int), count - 1)
+    best: dict[int, int] = {}
+    for i, b in enumerate(bins):
+        if b not in best or views[i].owned > views[best[b]].owned:
+            best[b] = i
+    return [views[i] for i in sorted(best.values())]
+
+
+def choose_range(views: list[View]) -> float:
+    """Depth cap [m] from the depth itself: four medians, within 4 m and 60 m."""
+    sample = np.concatenate([view.depth[::4, ::4][view.depth[::4, ::4] > 0] for view in views])
+    return float(np.clip(4.0 * np.median(sample), 4.0, _STREET)) if len(sample) else _STREET
+
+
+def choose_voxel_size(views: list[View], config: MeshConfig, max_range: float) -> float:
+    """Voxel edge [m] at which the seen surface has about config.triangles triangles, within 1.5 and 20 cm."""
+    if config.voxel_size is not None:
+        return config.voxel_size
+    coarse = max_range / 80
+    cells = []
+    for view in views:
+        depth = view.depth[::4, ::4]
+        keep = (depth > 0) & (depth < max_range)
+        # Stretched pixels would leave gaps in the count: the area of a pixel is counted through its cell.
+        points = unproject(view.depth, view.camera)[::4, ::4][keep]
+        cells.append(np.unique(np.floor(points / coarse).astype(np.int32), axis=0))
+    area = len(np.unique(np.concatenate(cells), axis=0)) * coarse**2 / 1.5  # a plane meets 1..2 cells per cell face
+    return float(np.clip(np.sqrt(2.2 * area / config.triangles), 0.015, 0.20))

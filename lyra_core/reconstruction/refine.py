@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Colours that make the drawn picture equal the frames.
+
+A picture is linear in the colours of its Gaussians: rgb = A c + (1 - alpha) background, with A the blending
+weights. Overlapping Gaussians blur; solving A c = frame undoes that without touching geometry. The solver is
+SART (Andersen and Kak 1984), view after view: c += relax * A^T (frame - A c) / A^T 1. It needs only the
+drawing and its transpose, no gradients and no tuning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.geometry import SH_C0
+from lyra_core.ops.splat import SplatSettings
+from lyra_core.reconstruction.scene import GaussianConfig, GaussianScene
+from lyra_core.types import Frame, Gaussians
+
+__all__ = ["correct_colors", "views_that_cover"]
+
+_RELAX = 0.9
+_MARGIN = 0.15  # colours may leave 0..1 by this much: overshoot sharpens edges, more of it would ring
+
+
+def views_that_cover(frames: list[Frame], count: int) -> list[Frame]:
+    """At most count frames: those that own most, and the last; in path order."""
+    owned = [int(frame.owned.sum()) for frame in frames]
+    ranked = sorted(range(len(frames)), key=lambda i: (-owned[i], i))
+    chosen = {len(frames) - 1, *ranked[: max(1, count - 1)]}
+    return [frames[i] for i in sorted(chosen)]
+
+
+def correct_colors(
+    scene: GaussianScene, frames: list[Frame], config: GaussianConfig, *, settings: SplatSettings | None = None
+) -> GaussianScene:
+    """The scene with the DC colours of surface and sky solved against the frames; geometry is unchanged."""
+    from lyra_core.ops.splat_warp import make_splatter
+
+    everything = scene.all
+    sh = np.array(everything.sh)  # the splatter reads this very array on the CPU
+    splatter = make_splatter(replace(everything, sh=sh), settings or SplatSettings(), "cpu")
+    low, high = (np.float32((v - 0.5) / SH_C0) for v in (-_MARGIN, 1 + _MARGIN))
+    for _ in range(config.color_passes):
+        for frame in views_that_cover(frames, config.color_views):
+            drawn = splatter.draw(frame.camera)
+            known = (frame.depth > 0) | frame.sky
+            residual = np.where(known[..., None], frame.rgb - drawn.rgb, 0).astype(np.float32)
+            sums = splatter.spread(frame.camera, residual)
+            step = sums[:, :3] / np.maximum(sums[:, 3:], 0.05)  # barely seen Gaussians move little
+            sh[:, 0] = np.clip(sh[:, 0] + np.float32(_RELAX / SH_C0) * step, low, high)
+    return _with_colors(scene, sh)
+
+
+def _with_colors(scene: GaussianScene, sh: NDArray[np.float32]) -> GaussianScene:
+    count = len(scene.surface)
+    sky: Gaussians | None = None if scene.sky is None else replace(scene.sky, sh=sh[count:])
+    return replace(scene, surface=replace(scene.surface, sh=sh[:count]), sky=sky)

@@ -93,7 +93,7 @@ def generate(
     ] = None,
     depth: Annotated[Path | None, typer.Option("--depth", help="Your own depth: npy, npz, exr or 16-bit png.")] = None,
     depth_unit: Annotated[
-        float | None, typer.Option("--depth-unit", help="Metres per unit of --depth (0.001 for millimetres).")
+        str | None, typer.Option("--depth-unit", help="Unit of --depth: m, cm, mm, or metres per unit.")
     ] = None,
     pose_scale: Annotated[float | None, typer.Option("--pose-scale", help="Multiplies a path file's metres.")] = None,
     align: Annotated[

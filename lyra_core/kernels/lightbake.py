@@ -14,7 +14,7 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from lyra_core.kernels.launch import initialise, run_bands
+from lyra_core.kernels.launch import initialise, load_module, run_bands
 
 wp.set_module_options({"enable_backward": False})
 
@@ -176,7 +176,7 @@ def _launch(kernel: Any, scene: BakeMesh, positions: NDArray[np.float32], inputs
     def band(start: int, stop: int) -> None:
         wp.launch(kernel, dim=stop - start, inputs=[scene.mesh.id, start, points, *rest], device=scene.device)
 
-    wp.load_module(device=scene.device)
+    load_module(__name__, scene.device)
     run_bands(band, len(positions), workers=None if scene.device == "cpu" else 1)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from lyra_core.kernels.launch import initialise, run_bands
+from lyra_core.kernels.launch import initialise, load_module, run_bands
 
 wp.set_module_options({"enable_backward": False})
 
@@ -343,6 +343,6 @@ def raycast(
             device=scene.device,
         )
 
-    wp.load_module(device=scene.device)
+    load_module(__name__, scene.device)
     run_bands(band, height, workers=None if scene.device == "cpu" else 1)
     return rgb.numpy(), depth.numpy(), face.numpy()

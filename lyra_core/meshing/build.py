@@ -114,9 +114,12 @@ def _collision(raw: Mesh, plan: FloorPlan | None, config: MeshConfig) -> Mesh:
 
 def _visual(raw: Mesh, plan: FloorPlan | None, config: MeshConfig) -> Mesh:
     """The coloured surface, floor holes closed in the colour of the floor around them."""
+    from scipy import ndimage
+
     mesh = drop_degenerate(decimate(raw, config.triangles))
     if plan is not None:
-        missing = plan.solid & ~plan.observed
+        # Cells at the rim of the seen floor are only half covered by it.
+        missing = plan.solid & ~ndimage.binary_erosion(plan.observed, np.ones((3, 3)))
         if missing.any():
             # A millimetre lower, so that the overlap with the seen floor does not flicker.
             mesh = join(mesh, _painted(slab(plan, missing, drop=1e-3), mesh, plan))
@@ -127,7 +130,10 @@ def _painted(patch: Mesh, mesh: Mesh, plan: FloorPlan) -> Mesh:
     from scipy.spatial import cKDTree
 
     assert mesh.colors is not None
-    floor = np.flatnonzero(np.abs(mesh.vertices[:, 2] - plan.height) <= plan.band)
+    normal = with_normals(mesh).normals
+    assert normal is not None
+    # The foot of a wall is at floor height too, but does not look up.
+    floor = np.flatnonzero((np.abs(mesh.vertices[:, 2] - plan.height) <= plan.band) & (normal[:, 2] > 0.95))
     if not len(floor):
         floor = np.arange(len(mesh.vertices))
     distance, near = cKDTree(mesh.vertices[floor, :2]).query(patch.vertices[:, :2], k=min(16, len(floor)), workers=-1)

@@ -54,7 +54,9 @@ class FloorPlan:
         return float(self.solid.sum()) * self.cell**2
 
 
-def _grid_of(points: NDArray[np.floating], origin: NDArray[np.float64], cell: float, shape: tuple[int, int]):
+def _grid_of(
+    points: NDArray[np.floating], origin: NDArray[np.float64], cell: float, shape: tuple[int, int]
+) -> NDArray[np.bool_]:
     index = np.floor((points[:, :2] - origin) / cell).astype(np.int64)
     inside = ((index >= 0) & (index < shape)).all(axis=1)
     grid = np.zeros(shape, np.bool_)
@@ -66,6 +68,18 @@ def _disc(radius: float, cell: float) -> NDArray[np.bool_]:
     n = max(1, int(np.ceil(radius / cell)))
     x, y = np.mgrid[-n : n + 1, -n : n + 1]
     return np.hypot(x, y) * cell <= radius + 0.5 * cell
+
+
+def _holes(mask: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
+    """Parts of the complement of mask that do not reach the border and have at most `most` cells."""
+    from scipy import ndimage
+
+    parts, count = ndimage.label(~mask)
+    size = np.bincount(parts.reshape(-1), minlength=count + 1)
+    good = size <= most
+    good[0] = False
+    good[np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))] = False
+    return good[parts]
 
 
 def find_floor(mesh: Mesh, views: list[View], *, floor_z: float, voxel: float, config: MeshConfig) -> FloorPlan | None:
@@ -102,10 +116,13 @@ def find_floor(mesh: Mesh, views: list[View], *, floor_z: float, voxel: float, c
 
     ground = observed | (_under_cameras(views, floor_z, band, low, cell, shape) & ~below)
     closed = ndimage.binary_closing(ground, _disc(0.5 * config.close_gap, cell)) | ground
-    holes, count = ndimage.label(~closed)
-    for hole, size in enumerate(np.bincount(holes.reshape(-1), minlength=count + 1)[1:], start=1):
-        if hole != holes[0, 0] and size * cell**2 <= config.max_hole_area:
-            closed |= holes == hole
+    # Enclosed by floor, then by floor and what stands on it (a corner behind a cupboard), then what that encloses.
+    standing = (height.min(axis=1) < 1.5) & (height.max(axis=1) > band)
+    barrier = _grid_of(mesh.vertices[mesh.faces[standing]].reshape(-1, 3), low, cell, shape)
+    most = int(config.max_hole_area / cell**2)
+    closed |= _holes(closed, most)
+    closed |= _holes(closed | barrier, most)
+    closed |= _holes(closed, most)
     solid = ndimage.binary_dilation(closed, _disc(margin, cell)) & ~below
     rms = float(np.sqrt(np.average(height[floor].mean(axis=1) ** 2, weights=normal[floor, 2])))
     return FloorPlan(floor_z, band, (float(low[0]), float(low[1])), cell, observed, solid, rms)

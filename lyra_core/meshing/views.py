@@ -50,16 +50,18 @@ def trusted_depth(depth: NDArray[np.float32], sky: NDArray[np.bool_], camera: Ca
     for axis in (0, 1):
         focal = camera.intrinsics[1 - axis, 1 - axis]
         size = depth.shape[axis]
-        span = max(2, min(depth.shape) // 80)
+        span = max(3, min(depth.shape) // 40)
 
         def at(shift: int, axis: int = axis, size: int = size) -> NDArray[np.float32]:
             return np.take(inverse, np.clip(np.arange(size) + shift, 0, size - 1), axis=axis)
 
         ahead = at(1)
+        step = ahead - inverse
         both = np.minimum(inverse, ahead)
-        slope = np.where(both > 0, np.abs(ahead - inverse) / np.maximum(0.5 * (ahead + inverse), 1e-9), 0) * focal
-        before, after = at(-span), at(1 + span)
-        bend = np.abs((after - ahead) - (inverse - before)) > 0.25 * np.abs(after - before)
+        slope = np.where(both > 0, np.abs(step) / np.maximum(0.5 * (ahead + inverse), 1e-9), 0) * focal
+        # Straight when the stretch before or after has the same slope: one side, for the rims of real floors.
+        before, after = (inverse - at(-span)) / span, (at(1 + span) - ahead) / span
+        bend = np.minimum(np.abs(step - before), np.abs(step - after)) > 0.2 * np.abs(step)
         edge = (slope > 4 * _STEEP) | ((slope > _STEEP) & bend)
         drop |= edge | np.roll(edge, 1, axis)
     # One more pixel around: the colour and depth of edge pixels are mixtures.

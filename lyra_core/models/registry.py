@@ -11,7 +11,7 @@ from typing import Any, cast
 from lyra_core.errors import ModelError, did_you_mean
 from lyra_core.models.protocols import DepthModel, VideoModel
 
-__all__ = ["DEPTH_MODELS", "VIDEO_MODELS", "depth_model", "video_model"]
+__all__ = ["DEPTH_MODELS", "VIDEO_MODELS", "default_depth", "depth_model", "video_model"]
 
 DEPTH_MODELS: dict[str, str] = {
     "file": "lyra_core.models.depth.file:FileDepth",
@@ -40,3 +40,8 @@ def depth_model(name: str, **options: Any) -> DepthModel:
 def video_model(name: str, **options: Any) -> VideoModel:
     """Make the video model of this name; options go to its constructor. ModelError if unknown."""
     return cast(VideoModel, _make("video", VIDEO_MODELS, name, options))
+
+
+def default_depth() -> str:
+    """The depth model used when none is asked for: the one that wins on held-out data (see data/models)."""
+    return "prior"

@@ -177,7 +177,7 @@ def _quads(ids: _I64, cases: NDArray[np.uint8], vertex_of: _I64, neighbours: _I6
     return np.concatenate(quads)
 
 
-def dual_surface(  # noqa: PLR0913 - the volume's arrays
+def dual_surface(
     coords: NDArray[np.int32], distance: _F32, weight: _F32, color: _F32, voxel_size: float, min_weight: float
 ) -> Mesh:
     """Mesh of the zero level set; distance > 0 is free space.

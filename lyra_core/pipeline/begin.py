@@ -16,16 +16,19 @@ from numpy.typing import NDArray
 from lyra_core import __version__
 from lyra_core.errors import WorldError
 from lyra_core.generation.loop import storable
-from lyra_core.generation.seed import SeedOptions, SeedView, load_photo, seed_view
-from lyra_core.models.registry import depth_model, video_model
+from lyra_core.generation.seed import SeedOptions, SeedView, load_photo, make_seed
+from lyra_core.geometry import fov_from_focal
+from lyra_core.models.protocols import DepthModel
+from lyra_core.models.registry import default_depth, depth_model, video_model
 from lyra_core.pipeline.clock import StageClock
 from lyra_core.pipeline.config import RunConfig, settings_of
 from lyra_core.pipeline.events import Event, Note
-from lyra_core.trajectory import PRESETS, SeedScene, limit_clearance, load_path, make_path
+from lyra_core.trajectory import ClearanceReport, SeedScene, limit, load_path, plan_path
+from lyra_core.trajectory.presets import preset
 from lyra_core.types import Camera, CameraPath, Frame
 from lyra_core.world import Manifest, SegmentRecord, WorldFolder, atomic_path, check_writable, digest_file
 
-__all__ = ["PlannedPath", "begin_world", "plan_path", "read_plan", "seed_frame", "seen_points", "write_plan"]
+__all__ = ["PlannedPath", "begin_world", "plan_segment", "read_plan", "resolve_depth", "seen_points", "write_plan"]
 
 _PLAN = "frames/plan.npz"
 
@@ -45,74 +48,98 @@ def is_file_path(name: str) -> bool:
     return Path(name).suffix.lower() in {".npz", ".json", ".txt", ".tum", ".csv"} or "/" in name
 
 
-def plan_path(
-    config: RunConfig, start: Camera, scene: SeedScene, *, preset: str, frames: int
-) -> PlannedPath:
+def plan_segment(config: RunConfig, start: Camera, scene: SeedScene, *, name: str, frames: int) -> PlannedPath:
     """The camera path of a preset or a file, kept clear of everything seen so far.
 
     Raises PathError for an unknown preset or a file that cannot be used.
     """
     options = config.path
-    captions: dict[int, str] = {}
-    if is_file_path(preset):
-        loaded = load_path(
-            Path(preset),
+    if not is_file_path(name):
+        planned = plan_path(
+            name,
             start=start,
-            size=(start.width, start.height),
-            pose_scale=options.pose_scale,
-            align=options.align,
             frames=frames,
+            scene=scene,
+            strength=options.strength,
             fps=options.fps,
+            clearance=options.clearance,
         )
-        path, captions = loaded.path, dict(loaded.captions or {})
-    else:
-        path = make_path(preset, start=start, frames=frames, scene=scene, strength=options.strength, fps=options.fps)
-    if options.clearance <= 0 or len(path) < 2:
-        return PlannedPath(path, captions, (), {})
-    limited, report = limit_clearance(path, scene, clearance=options.clearance)
-    return PlannedPath(limited, captions, tuple(report.messages), report.figures())
+        return PlannedPath(planned.path, {}, planned.report.messages, _figures(planned.report))
+    loaded = load_path(
+        Path(name),
+        start=start,
+        size=(start.width, start.height),
+        pose_scale=options.pose_scale,
+        relative=options.align,
+        frames=frames,
+        fps=options.fps,
+    )
+    path, report = limit(loaded.path, scene.points, clearance=options.clearance, floor_z=scene.floor_z)
+    return PlannedPath(path, dict(loaded.captions or {}), (*loaded.messages, *report.messages), _figures(report))
+
+
+def _figures(report: ClearanceReport) -> dict[str, Any]:
+    def number(value: float) -> float | None:
+        return round(value, 4) if np.isfinite(value) else None
+
+    return {
+        "limiter": report.action,
+        "clearance_m": number(report.clearance),
+        "min_clearance_before_m": number(report.min_clearance_before),
+        "min_clearance_after_m": number(report.min_clearance_after),
+        "length_before_m": number(report.length_before),
+        "length_after_m": number(report.length_after),
+        "first_limiting_frame": report.first_limiting_frame,
+        "through_surface": report.through_surface,
+    }
+
+
+def fov_of_path(name: str) -> float | None:
+    """Horizontal field of view [deg] that a path file was made for, or None for presets and files without a lens."""
+    if not is_file_path(name):
+        return None
+    loaded = load_path(Path(name), size=(1024, 1024), lens="stretch", frames=1, relative=True)
+    if loaded.kind == "tum":
+        return None
+    return fov_from_focal(float(loaded.path.intrinsics[0, 0, 0]), 1024)
 
 
 def begin_world(
     photo: Path, out: Path, config: RunConfig, clock: StageClock, *, resume: bool, captions: dict[int, str]
 ) -> Iterator[Event]:
-    """Create the world folder with the photo as frame 0 and the planned path. Returns nothing; open the folder next.
+    """Create the world folder with the photo as frame 0 and the planned path; open the folder next.
 
     Raises LyraError before anything is written if the photo, the path, the models or the folder cannot be used.
     """
-    if not is_file_path(config.path.name) and config.path.name not in PRESETS:
-        # Ask the trajectory layer for its own message.
-        make_path(config.path.name, start=_any_camera(), frames=2, scene=SeedScene(1.0))
-    video_model(config.model.video).check_frames(config.path.frames)
-    picture = load_photo(photo, pixels=config.photo.pixels, fov=config.photo.fov)
-    pixels = picture.rgb.shape[0] * picture.rgb.shape[1]
-    check_writable(out, frames=config.path.frames, pixels=pixels, resume=resume)
-
     yield clock.start("seed")
+    fov = config.photo.fov if config.photo.fov is not None else fov_of_path(config.path.name)
+    if not is_file_path(config.path.name):
+        preset(config.path.name)  # refuses unknown names
+    video_model(config.model.video).check_frames(config.path.frames)
     options = SeedOptions(
+        fov=fov,
         camera_height=config.photo.camera_height,
-        known_length=tuple(config.photo.known_length) if config.photo.known_length else None,
+        known_length=_known_length(config),
     )
-    name = resolve_depth(config)
-    if config.photo.depth_file:
-        model = depth_model("file", path=Path(config.photo.depth_file), unit=config.photo.depth_unit)
-    else:
-        model = depth_model(name)
-    seed = seed_view(picture, model, options)
+    picture = load_photo(photo, area=config.photo.pixels)
+    model = _depth_model(config)
+    check_writable(out, frames=config.path.frames, pixels=picture.width * picture.height, resume=resume)
+
+    seed = make_seed(picture, model, options, np.random.default_rng([config.seed, 0]))
     for note in seed.notes:
         yield Note(note)
-    frame = seed_frame(seed)
+    frame = storable(seed.frame())
     scene = SeedScene.from_depth(frame.depth, frame.camera, floor_z=0.0)
-    planned = plan_path(config, frame.camera, scene, preset=config.path.name, frames=config.path.frames)
+    planned = plan_segment(config, frame.camera, scene, name=config.path.name, frames=config.path.frames)
     for message in planned.limits:
-        yield Note(message, "path")
+        yield Note(message)
     yield clock.stop("seed")
 
     settings = settings_of(config)
     record = SegmentRecord(
         0,
         len(planned.path),
-        config.path.name if not is_file_path(config.path.name) else Path(config.path.name).name,
+        Path(config.path.name).name,
         {**settings["path"], **planned.figures},
         {str(k): v for k, v in {**planned.captions, **captions}.items()},
         list(planned.limits),
@@ -121,7 +148,7 @@ def begin_world(
     manifest = Manifest(
         config=settings,
         photo={"file": copy_name, "name": photo.name, "sha256": digest_file(photo)},
-        seed_view=seed.record(),
+        seed_view=_record(seed),
         models={"video": config.model.video, "depth": model.name},
         versions=library_versions(),
         segments=[record],
@@ -135,21 +162,37 @@ def begin_world(
     world.add_chunk(0, [frame])
 
 
+def _known_length(config: RunConfig) -> tuple[float, float, float, float, float] | None:
+    values = config.photo.known_length
+    return None if values is None else (values[0], values[1], values[2], values[3], values[4])
+
+
+def _depth_model(config: RunConfig) -> DepthModel:
+    if config.photo.depth_file:
+        return depth_model("file", path=Path(config.photo.depth_file), unit=config.photo.depth_unit)
+    return depth_model(resolve_depth(config))
+
+
+def _record(seed: SeedView) -> dict[str, Any]:
+    """What the manifest keeps of the seed view."""
+    return {
+        "focal_source": seed.focal_source,
+        "focal_px": float(seed.intrinsics[0, 0]),
+        "scale_source": seed.scale_source,
+        "scale_confidence": float(seed.scale_confidence),
+        "scale_is_a_guess": seed.scale_source == "default camera height",
+        "camera_height_m": float(seed.camera_height),
+        "floor_inliers": float(seed.floor_inliers),
+        "floor_rms_m": float(seed.floor_rms),
+        "pitch_deg": float(seed.pitch_deg),
+        "roll_deg": float(seed.roll_deg),
+        "notes": list(seed.notes),
+    }
+
+
 def resolve_depth(config: RunConfig) -> str:
     """The depth model's name; 'auto' is the one that won on held-out data (see data/models)."""
-    from lyra_core.models.registry import default_depth
-
     return default_depth() if config.model.depth == "auto" else config.model.depth
-
-
-def _any_camera() -> Camera:
-    return Camera(np.array([[100.0, 0, 50], [0, 100, 50], [0, 0, 1]]), np.eye(4), 100, 100)
-
-
-def seed_frame(seed: SeedView) -> Frame:
-    """Frame 0: the photo with its depth; it owns all of its pixels."""
-    everywhere = np.ones(seed.depth.shape, bool)
-    return storable(Frame(0, seed.rgb, seed.depth, seed.sky, seed.camera, everywhere))
 
 
 def seen_points(frames: Iterator[Frame], *, stride: int = 6) -> NDArray[np.float32]:

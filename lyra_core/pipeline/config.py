@@ -25,7 +25,7 @@ class SeedConfig:
     camera_height: float | None = None
     known_length: list[float] | None = None  # x1, y1, x2, y2 [px of the photo], length [m]
     depth_file: str | None = None
-    depth_unit: float = 1.0  # metres per unit of the file
+    depth_unit: str = "m"
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lyra_core.errors import InputError
-from lyra_core.generation.seed import SeedOptions, load_photo, seed_view
+from lyra_core.generation.seed import SeedOptions, load_photo, make_seed
 from lyra_core.geometry import fov_from_focal
 from lyra_core.models.depth.picture import depth_picture
 from lyra_core.models.registry import depth_model
@@ -37,9 +37,10 @@ def write_depth(photo: Path, out: Path, config: RunConfig) -> DepthResult:
 
     if out.suffix.lower() != ".npz":
         raise InputError("--out must be an .npz file", got=str(out), do=f"For example {out.with_suffix('.npz').name}")
-    picture = load_photo(photo, pixels=config.photo.pixels, fov=config.photo.fov)
+    picture = load_photo(photo, area=config.photo.pixels)
     model = depth_model(resolve_depth(config))
-    seed = seed_view(picture, model, SeedOptions(camera_height=config.photo.camera_height))
+    options = SeedOptions(fov=config.photo.fov, camera_height=config.photo.camera_height)
+    seed = make_seed(picture, model, options, np.random.default_rng([config.seed, 0]))
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,

@@ -15,7 +15,7 @@ from lyra_core.memory import SpatialMemory
 from lyra_core.models.registry import depth_model, video_model
 from lyra_core.ops.device import resolve_device
 from lyra_core.ops.warm import warm_up
-from lyra_core.pipeline.begin import begin_world, plan_path, read_plan, resolve_depth, seen_points, write_plan
+from lyra_core.pipeline.begin import begin_world, plan_segment, read_plan, resolve_depth, seen_points, write_plan
 from lyra_core.pipeline.build import build_world
 from lyra_core.pipeline.clock import StageClock
 from lyra_core.pipeline.config import RunConfig, config_from
@@ -78,9 +78,9 @@ def extend(folder: Path, *, preset: str, config: RunConfig, captions: dict[int, 
     video_model(own.model.video).check_frames(config.path.frames)
     scene = SeedScene.from_depth(last.depth, last.camera, floor_z=0.0)
     scene = SeedScene(scene.center_depth, 0.0, seen_points(iter(frames)))
-    planned = plan_path(own, last.camera, scene, preset=preset, frames=config.path.frames)
+    planned = plan_segment(own, last.camera, scene, name=preset, frames=config.path.frames)
     for message in planned.limits:
-        yield Note(message, "path")
+        yield Note(message)
     if len(planned.path) < 2:
         raise InputError("An extension needs at least 2 frames", got=str(len(planned.path)), do="Raise --frames")
     start = world.frame_count

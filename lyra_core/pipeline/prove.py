@@ -6,9 +6,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lyra_core.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from lyra_core.simulation import CheckReport
+    from lyra_core.usd import ValidationReport
 
 __all__ = ["Proof", "prove"]
 
@@ -28,7 +32,7 @@ class Proof:
     passed: bool
     lines: tuple[str, ...]
     figures: dict[str, Any] = field(default_factory=dict)
-    check: Any = None
+    check: CheckReport | None = None
 
 
 def prove(folder: Path, *, drops: int = 500, seed: int = 0) -> Proof:
@@ -43,9 +47,9 @@ def prove(folder: Path, *, drops: int = 500, seed: int = 0) -> Proof:
 
     read_manifest(folder)
     validation = validate(folder)
-    lines = [*validation.lines()]
+    lines = _usd_lines(validation)
     figures: dict[str, Any] = {"usd": validation.to_json()}
-    passed = validation.passed
+    passed = validation.ok
     report = None
     try:
         report = check_world(folder, drops=drops, seed=seed)
@@ -53,7 +57,34 @@ def prove(folder: Path, *, drops: int = 500, seed: int = 0) -> Proof:
         lines.append(f"PhysX was NOT run: {error}")
         figures["physx"] = {"run": False, "why": str(error)}
     else:
-        lines += report.lines()
+        lines += _physx_lines(report)
         figures["physx"] = {"run": True, **report.to_json()}
         passed = passed and report.passed
     return Proof(passed, tuple(lines), figures, report)
+
+
+def _usd_lines(report: ValidationReport) -> list[str]:
+    tools = ", ".join(f"{tool} ({len(rules)} rules)" for tool, rules in report.rules.items())
+    lines = [f"USD: {report.errors} errors, {report.warnings} warnings from {tools}"]
+    lines += [f"USD: {reason}" for reason in report.skipped]
+    errors = [f for f in report.findings if f.severity == "error"]
+    lines += [f"USD error: {f.tool} {f.rule}: {f.message} at {f.where}" for f in errors[:5]]
+    return lines
+
+
+def _physx_lines(report: CheckReport) -> list[str]:
+    drops, probe = report.drops, report.probe
+    lines = [
+        f"PhysX ({report.engine}): {report.triangles:,} triangles cooked in {report.cook_seconds:.2f} s,"
+        f" {report.step_ms:.2f} ms a step",
+        f"floor: {probe.hits} of {probe.rays} one-sided rays hit ({100 * probe.fraction:.2f} %)"
+        f" over {report.floor.free_area:.1f} m2",
+        f"drops: {drops.fell} of {drops.dropped} fell through, {drops.left} left over the edge",
+    ]
+    lines += [
+        f"control '{c.name}': {c.fell} of {c.dropped} fell, as they must"
+        if c.caught
+        else f"control '{c.name}' was NOT caught: {c.fell} of {c.dropped} fell"
+        for c in report.controls
+    ]
+    return lines + [f"problem: {p}" for p in report.problems]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
-from lyra_core.geometry import SH_C0, pixel_rays, project, quat_from_matrix
+from lyra_core.geometry import SH_C0, project, quat_from_matrix
 from lyra_core.reconstruction.density import Samples, quadtree
 from lyra_core.reconstruction.scene import GaussianConfig, GaussianScene, concatenate
 from lyra_core.reconstruction.sky import SkyShell
@@ -28,6 +28,7 @@ _F = NDArray[np.float32]
 _B = NDArray[np.bool_]
 
 _SAME_SURFACE = 0.03  # relative depth within which an earlier, coarser Gaussian is the same surface
+_LOW_PASS = 0.3  # [px^2] what 3DGS viewers add to a footprint
 _COARSER = 1.5  # an earlier Gaussian gives way only if it is this much larger than the pixels of the new owner
 
 
@@ -101,7 +102,7 @@ def back_project(
     depth = 1 / samples.inverse_depth
     steepness = np.hypot(slope[:, 0] * camera.intrinsics[0, 0], slope[:, 1] * camera.intrinsics[1, 1])
     slope = slope * np.minimum(1, config.max_slant / np.maximum(steepness, 1e-9))[:, None].astype(np.float32)
-    reach = (depth * sigma * samples.size)[:, None]
+    reach = (depth * sigma * _widen(samples.size, config))[:, None]
     du = reach * (inverse_k[:, 0] - slope[:, :1] * ray)
     dv = reach * (inverse_k[:, 1] - slope[:, 1:] * ray)
     axes, scales = _principal_axes(du, dv, config.thickness)
@@ -114,6 +115,16 @@ def back_project(
         np.full(len(means), config.opacity, np.float32),
         ((samples.rgb - 0.5) / np.float32(SH_C0))[:, None, :],
     )
+
+
+def _widen(size: _F, config: GaussianConfig) -> _F:
+    """Footprint of a block in units of sigma [px].
+
+    The low-pass of the viewer widens small splats relatively more; blocks make up for it, so that they overlap as
+    single pixels do and let nothing shine through.
+    """
+    share = _LOW_PASS / config.sigma**2
+    return size * np.sqrt(1 + share - share / size**2)
 
 
 def _principal_axes(du: _F, dv: _F, thickness: float) -> tuple[_F, _F]:

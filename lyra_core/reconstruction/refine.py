@@ -23,6 +23,7 @@ from lyra_core.types import Frame, Gaussians
 __all__ = ["correct_colors", "views_that_cover"]
 
 _RELAX = 0.9
+_DECAY = 0.7
 _MARGIN = 0.15  # colours may leave 0..1 by this much: overshoot sharpens edges, more of it would ring
 
 
@@ -44,14 +45,16 @@ def correct_colors(
     sh = np.array(everything.sh)  # the splatter reads this very array on the CPU
     splatter = make_splatter(replace(everything, sh=sh), settings or SplatSettings(), "cpu")
     low, high = (np.float32((v - 0.5) / SH_C0) for v in (-_MARGIN, 1 + _MARGIN))
-    for _ in range(config.color_passes):
-        for frame in views_that_cover(frames, config.color_views):
+    for turn in range(config.color_passes):
+        relax = np.float32(_RELAX * _DECAY**turn / SH_C0)
+        # The first frame comes last: it is the photo, and the last view of a pass is met best.
+        for frame in reversed(views_that_cover(frames, config.color_views)):
             drawn = splatter.draw(frame.camera)
             known = (frame.depth > 0) | frame.sky
             residual = np.where(known[..., None], frame.rgb - drawn.rgb, 0).astype(np.float32)
             sums = splatter.spread(frame.camera, residual)
             step = sums[:, :3] / np.maximum(sums[:, 3:], 0.05)  # barely seen Gaussians move little
-            sh[:, 0] = np.clip(sh[:, 0] + np.float32(_RELAX / SH_C0) * step, low, high)
+            sh[:, 0] = np.clip(sh[:, 0] + relax * step, low, high)
     return _with_colors(scene, sh)
 
 

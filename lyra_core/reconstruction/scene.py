@@ -36,7 +36,7 @@ class GaussianConfig:
     color_views: how many frames each correction looks at.
     """
 
-    sigma: float = 0.5
+    sigma: float = 0.55
     thickness: float = 0.15
     opacity: float = 0.98
     max_slant: float = 5.0
@@ -44,11 +44,11 @@ class GaussianConfig:
     flat_color: float = 0.03
     flat_depth: float = 0.004
     edge: float = 0.03
-    edge_shrink: float = 0.8
+    edge_shrink: float = 0.7
     seam: int = 1
     sky: bool = True
     sky_distance: float = 0.0
-    color_passes: int = 0
+    color_passes: int = 2
     color_views: int = 8
 
     def __post_init__(self) -> None:

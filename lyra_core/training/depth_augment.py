@@ -90,9 +90,11 @@ def random_sky(height: int, width: int, rng: np.random.Generator) -> NDArray[np.
     return sky * np.float32(rng.uniform(0.5, 1.1))
 
 
-def _replace_sky(image: NDArray[np.float32], depth: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+def _replace_sky(
+    image: NDArray[np.float32], depth: NDArray[np.float32], rng: np.random.Generator
+) -> NDArray[np.float32]:
     sky = np.isinf(depth)
-    if not sky.any() or rng.uniform() < 0.15:
+    if not sky.any():  # always: what the renderer shows beyond a window holds trees, which are not sky
         return image
     cover = cv2.GaussianBlur(sky.astype(np.float32), (0, 0), 0.6)[..., None]
     return image + cover * (np.clip(random_sky(*depth.shape, rng), 0, 1) - image)
@@ -116,7 +118,9 @@ def degrade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
         image = image + rng.normal(0, rng.uniform(0.004, 0.03), image.shape).astype(np.float32)
     image = np.clip(image, 0, 1)
     if rng.uniform() < 0.3:
-        _, packed = cv2.imencode(".jpg", np.rint(image * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))])
+        _, packed = cv2.imencode(
+            ".jpg", np.rint(image * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))]
+        )
         image = cv2.imdecode(packed, cv2.IMREAD_COLOR).astype(np.float32) / 255.0
     return image
 

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from lyra_core.training.level_materials import LevelArchive
@@ -33,7 +34,8 @@ _THROWS = 40  # tries for each view before a level counts as unusable
 
 def _view(scene: TexturedScene, camera: Camera, rng: np.random.Generator) -> View:
     rgb, depth, sky = render(scene, camera, supersample=2, rng=rng)
-    far = np.where(sky | (depth <= 0), np.inf, depth).astype(np.float32)
+    open_sky = cv2.morphologyEx(sky.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
+    far = np.where(open_sky, np.inf, np.where(sky, 0.0, depth)).astype(np.float32)  # cracks are unknown, not sky
     up = camera.world_from_camera[2, :3]  # world +z seen from the camera
     return View(np.rint(rgb * 255).astype(np.uint8), far, float(camera.intrinsics[0, 0]), up)
 

@@ -13,7 +13,7 @@ from lyra_core.training.levels import Level
 from lyra_core.training.renderer import TexturedScene, render
 from lyra_core.types import Camera
 
-__all__ = ["ViewRange", "camera_at", "sample_view"]
+__all__ = ["ViewRange", "camera_at", "sample_view", "worth_it"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +119,10 @@ def sample_view(
     camera = camera_at(
         eye, yaw=yaw, pitch=pitch, roll=np.radians(rng.normal(0, spans.roll)), size=size, focal=float(focal)
     )
-    return camera if _worth_it(level.scene, camera) else None
+    return camera if worth_it(level.scene, camera) else None
 
 
-def _worth_it(scene: TexturedScene, camera: Camera) -> bool:
+def worth_it(scene: TexturedScene, camera: Camera, *, least_range: float = 1.9) -> bool:
     """A quick look: enough surface and range of depth, nothing right before the lens, no void below the horizon."""
     small = camera.resized(32, max(8, round(32 * camera.height / camera.width)))
     rgb, depth, sky = render(scene, small, supersample=1, exposure="auto")
@@ -134,4 +134,4 @@ def _worth_it(scene: TexturedScene, camera: Camera) -> bool:
     if below.any() and sky[below].mean() > 0.06:
         return False  # an arena that floats in a void: no photograph looks like this
     near, middle, far = np.percentile(depth[~sky], [4, 50, 94])
-    return bool(near > 0.4 and middle > 1.2 and far / near > 1.9)
+    return bool(near > 0.4 and middle > 1.2 and far / near > least_range)

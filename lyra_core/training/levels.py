@@ -27,7 +27,9 @@ __all__ = ["UNIT", "Level", "is_held_out", "level_names", "read_level"]
 
 UNIT = 0.0275  # metres per level unit
 
-_VERTEX = np.dtype([("xyz", "<f4", 3), ("uv", "<f4", 2), ("lightmap", "<f4", 2), ("normal", "<f4", 3), ("rgba", "u1", 4)])
+_VERTEX = np.dtype(
+    [("xyz", "<f4", 3), ("uv", "<f4", 2), ("lightmap", "<f4", 2), ("normal", "<f4", 3), ("rgba", "u1", 4)]
+)
 _SURFACE = np.dtype([("name", "S64"), ("flags", "<i4"), ("contents", "<i4")])
 _MODEL = np.dtype([("box", "<f4", 6), ("face", "<i4"), ("faces", "<i4"), ("brush", "<i4"), ("brushes", "<i4")])
 _FACE = np.dtype(
@@ -68,7 +70,9 @@ class Level:
 
 def level_names(archive: LevelArchive) -> tuple[str, ...]:
     """Return the names of all maps of the archives, sorted by file name: the order that the hold-out rule counts."""
-    return tuple(sorted(Path(name).stem for name in archive.names if name.startswith("maps/") and name.endswith(".bsp")))
+    return tuple(
+        sorted(Path(name).stem for name in archive.names if name.startswith("maps/") and name.endswith(".bsp"))
+    )
 
 
 def is_held_out(index: int) -> bool:

@@ -15,6 +15,8 @@ from lyra_core.training.solids import QuadSet
 __all__ = ["Lights", "bake"]
 
 _F32 = NDArray[np.float32]
+_BOUNCES = (3, 6)  # rays per axis of the hemisphere, bounce by bounce
+_LATER = 0.4
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class _Grid:
     @staticmethod
     def lay(corners: _F32, texel: float) -> _Grid:
         edge = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
-        wide = np.ceil(np.maximum(edge[:, 0], edge[:, 2]) / texel).astype(np.int64) + 1
-        high = np.ceil(np.maximum(edge[:, 1], edge[:, 3]) / texel).astype(np.int64) + 1
+        wide = np.rint(np.maximum(edge[:, 0], edge[:, 2]) / texel).astype(np.int64) + 1
+        high = np.rint(np.maximum(edge[:, 1], edge[:, 3]) / texel).astype(np.int64) + 1
         size = np.clip(np.stack([wide, high], axis=1), 2, 160)
         count = size.prod(axis=1)
         start = np.concatenate([[0], np.cumsum(count)[:-1]])
@@ -99,13 +101,12 @@ def bake(
     textures: list[NDArray[np.uint8]],
     lights: Lights,
     *,
-    texel: float = 0.08,
+    texel: float = 0.1,
     device: str = "cpu",
 ) -> list[_F32]:
     """Lightmap (h, w, 3) of every quad, linear; texel centres of the rim lie on the rim of the quad.
 
-    Direct light has soft shadows; the first bounce is gathered, later ones are the closed form of a grey enclosure
-    (sum of the geometric series of the mean reflectance), which spares a second pass.
+    Direct light has soft shadows; two bounces are gathered (few rays for the first, which only lights the second).
     """
     from lyra_core.kernels.lightbake import BakeMesh, bake_direct, bake_gather
 
@@ -122,20 +123,22 @@ def bake(
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
     positions = grid.bilinear(quads.corners, inset=inset) + 0.004 * normals
     direct = bake_direct(
-        mesh, positions, normals, portals=lights.portals, lamps=lights.lamps, sky=lights.sky, sun=lights.sun, side=4
+        mesh, positions, normals, portals=lights.portals, lamps=lights.lamps, sky=lights.sky, sun=lights.sun, side=3
     )
     albedo = _albedo(quads, textures)[grid.quad]
-    area = (long.prod(axis=1) / grid.size.prod(axis=1))[grid.quad][:, None]
-    mean = (albedo * area).sum(axis=0) / area.sum()
-    ambient = (albedo * direct * area).sum(axis=0) / area.sum() / (1 - mean)
-    glow = quads.emission[grid.quad][:, None] * albedo
-    radiosity = np.where(glow > 0, 0.3 * glow, albedo * (direct + ambient)).astype(np.float32)
+    glow = 0.3 * quads.emission[grid.quad][:, None] * albedo
     table = np.concatenate([grid.start[:, None], grid.size], axis=1).astype(np.int32)
     face_quads = np.repeat(opaque, 2).astype(np.int32)
-    bounce, inside = bake_gather(
-        mesh, positions, normals, face_quads=face_quads, quads=table, radiosity=radiosity, side=7
-    )
-    valid = inside < 0.3
     around = grid.neighbours()
-    total = _smooth(direct, around, valid, 1) + _smooth(bounce, around, valid, 3)
+    valid = np.ones(len(positions), bool)
+    bounce = np.zeros_like(direct)
+    for side in _BOUNCES:
+        radiosity = np.where(glow > 0, glow, albedo * (direct + bounce)).astype(np.float32)
+        bounce, inside = bake_gather(
+            mesh, positions, normals, face_quads=face_quads, quads=table, radiosity=radiosity, side=side
+        )
+        valid = inside < 0.3
+        bounce = _smooth(bounce, around, valid, 3)
+    # Light of the third and later bounces: what the last bounce added, times the mean reflectance, spread by occlusion.
+    total = _smooth(direct, around, valid, 1) + bounce * (1 + _LATER * albedo.mean())
     return [total[s : s + w * h].reshape(h, w, 3) for s, (w, h) in zip(grid.start, grid.size, strict=True)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TexturedScene", "auto_exposure", "render", "render_faces", "srgb_from_linear", "srgb_to_linear"]
 
-_KEY = 0.20  # linear value that the middle of the picture is exposed to; filmic mid grey
+_KEY = 0.12  # linear value that the middle of the picture is exposed to; filmic mid grey
 _MAX_LEVELS = 12
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
 from lyra_core.geometry import intrinsics_from_fov, look_at
-from lyra_core.training import furniture, textures
+from lyra_core.training import textures
 from lyra_core.training.furniture import Palette
 from lyra_core.training.lighting import Lights, bake
 from lyra_core.training.renderer import TexturedScene, auto_exposure, render

@@ -280,7 +280,7 @@ def foliage(rng: np.random.Generator) -> _Image:
     up, side = 1 - y, x - 0.5
     color = np.zeros((size, size, 3))
     alpha = np.abs(side) < 0.008 + 0.012 * (1 - up)
-    green = np.array([rng.uniform(45, 85), rng.uniform(95, 140), rng.uniform(35, 65)])
+    green = np.array([rng.uniform(62, 95), rng.uniform(92, 118), rng.uniform(48, 66)])
     color[:] = green * 0.6
     for k in range(11):
         base, sign = 0.12 + 0.075 * k, 1 if k % 2 else -1

@@ -3,7 +3,7 @@
 """Rendered views on disk: flat arrays that training maps into memory.
 
 A shard NAME is three files: NAME.rgb.npy (N, P, 3) uint8 sRGB, NAME.depth.npy (N, P) float16 z-depth [m] with +inf for
-sky, NAME.meta.npy (N, 6) float64 width, height, focal length [pixels], up x, y, z in the camera frame. Every view
+sky and 0 for unknown, NAME.meta.npy (N, 6) float64 width, height, focal length [pixels], up x, y, z in the camera frame. Every view
 has P = width * height = 62,208 pixels whatever its aspect, so that all shapes share one array. The meta file is written last: a shard with one counts.
 """
 
@@ -30,7 +30,7 @@ class View:
 
     Attributes
     ----------
-    rgb: (H, W, 3) uint8 sRGB. depth: (H, W) float32 z-depth [m], +inf for sky. focal: pixels; square pixels, centred.
+    rgb: (H, W, 3) uint8 sRGB. depth: (H, W) float32 z-depth [m], +inf for sky, 0 unknown. focal: pixels; square pixels, centred.
     up: (3,) float64 unit direction against gravity in the OpenCV camera frame.
     """
 

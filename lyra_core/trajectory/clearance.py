@@ -103,7 +103,7 @@ def limit(
     -------
     A path with the same number of frames (the given object itself if nothing was wrong) and the report. Blocked
     stretches are left out where the path comes back to the place where it was stopped; else the path ends there.
-    Where drawing the whole motion in towards the photo keeps more than twice as much of it, that is done instead.
+    Where drawing the whole motion in towards the photo keeps clearly more of it (a quarter), that is done instead.
     Fewer metres over the same frames: the camera moves slower.
 
     Raises
@@ -162,7 +162,8 @@ def _make_rule(
     lowest = -math.inf
     if floor_z is not None and start[2] > floor_z:
         height = start[2] - floor_z
-        keep = min(clearance, 0.9 * height) if floor_clearance is None else min(floor_clearance, height)
+        keep = clearance if floor_clearance is None else floor_clearance
+        keep = min(max(keep, _SPACING), 0.9 * height)
         lowest = floor_z + keep
         cloud = cloud[np.abs(cloud[:, 2] - floor_z) > _FLOOR_BAND]
     elif floor_z is not None:
@@ -186,7 +187,7 @@ def _shorten_or_scale(path: CameraPath, rule: _Rule, times: _F, poses: _F, margi
     kept_times, joints = _keep_reachable(times, poses, margins - pad >= 0)
     cut = _resample(path, kept_times, joints)
     scale = _largest_scale(path, rule, poses, pad)
-    if scale * _length(poses) > 2 * _length(cut.world_from_camera):
+    if scale * _length(poses) > 1.25 * _length(cut.world_from_camera):
         start = path.centers[0]
         drawn_in = path.world_from_camera.copy()
         drawn_in[1:, :3, 3] = start + scale * (drawn_in[1:, :3, 3] - start)
@@ -207,9 +208,9 @@ def _keep_reachable(times: _F, poses: _F, free: NDArray[np.bool_]) -> tuple[_F, 
             continue
         last = poses[kept[-1]]
         later = poses[i:]
-        near = np.linalg.norm(later[:, :3, 3] - last[:3, 3], axis=1) <= 3 * _SPACING
+        near = np.linalg.norm(later[:, :3, 3] - last[:3, 3], axis=1) <= 2 * _SPACING
         cosine = (np.einsum("mij,ij->m", later[:, :3, :3], last[:3, :3]) - 1) / 2
-        again = np.flatnonzero(free[i:] & near & (cosine > math.cos(math.radians(5.0))))
+        again = np.flatnonzero(free[i:] & near & (cosine > math.cos(math.radians(3.0))))
         if len(again) == 0:
             break
         joints.append(len(kept))

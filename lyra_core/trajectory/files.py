@@ -251,7 +251,7 @@ def save_lyra(folder: Path | str, path: CameraPath, captions: Mapping[int, str] 
         write_captions(Path(folder) / "captions.json", captions)
 
 
-def save_nerfstudio(file: Path | str, path: CameraPath, *, names: Sequence[str] | None = None) -> None:
+def save_nerfstudio(file: Path | str, path: CameraPath, names: Sequence[str] | None = None) -> None:
     """Write a transforms.json in our Z-up world; names are the images' (default frames/frame_00000.png, ...)."""
     write_nerfstudio(Path(file), path, names=names)
 

@@ -185,7 +185,7 @@ def read_captions(file: Path, *, frames: int | None = None) -> dict[int, str]:
 
 def write_captions(file: Path, captions: Mapping[int, str]) -> None:
     """Write a captions.json."""
-    write_json(file, {str(key): captions[key] for key in sorted(captions)})
+    write_json(file, {str(key): captions[key] for key in sorted(captions, key=int)})
 
 
 def caption_for_chunk(captions: Mapping[int, str], chunk: int, *, chunk_frames: int = 80) -> str | None:

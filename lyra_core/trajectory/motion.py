@@ -145,9 +145,9 @@ def retime(legs: Sequence[_F], frames: int, *, turn_radius: float, soft: float) 
     out = [first]
     for leg, mark, count in zip(legs, marks, _share_steps(lengths, frames - 1), strict=True):
         if count:
-            wanted = ease(count, soft)[1:] * mark[-1]
-            wanted[-1] = mark[-1]
-            out.append(sample_poses(leg, _positions(mark, wanted)))
+            places = _positions(mark, ease(count, soft)[1:] * mark[-1])
+            places[-1] = len(leg) - 1
+            out.append(sample_poses(leg, places))
     return np.concatenate(out)
 
 

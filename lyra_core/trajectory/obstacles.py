@@ -81,6 +81,7 @@ def build_obstacles(points: NDArray[np.floating], low: _F, high: _F) -> Obstacle
     cloud = cloud[np.unique(keys, return_index=True)[1]]
     tree = KDTree(cloud)
     count = min(4, len(cloud))
-    # The third neighbour: in a regular sampling, discs of 0.75 of that radius overlap across a grid cell's diagonal.
+    # In a regular sampling the third neighbour is one spacing away: balls of that radius overlap by 0.7 spacings where
+    # they meet, at the middle of a cell, so that a test position hits them.
     spacing = tree.query(cloud, k=count)[0].reshape(len(cloud), count)[:, -1] if count > 1 else np.zeros(1)
-    return Obstacles(cloud, np.minimum(0.75 * spacing, _MAX_PATCH), tree)
+    return Obstacles(cloud, np.minimum(spacing, _MAX_PATCH), tree)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lyra_core.trajectory.clearance import ClearanceReport, limit
 from lyra_core.trajectory.motion import PathSpeed, path_speed
 from lyra_core.trajectory.presets import make_path, preset
 from lyra_core.trajectory.scene import SeedScene
+from lyra_core.trajectory.walk import walk
 from lyra_core.types import Camera, CameraPath
 
 __all__ = ["PlannedPath", "plan_path"]
@@ -61,15 +63,16 @@ def plan_path(
         path, scene.points, clearance=clearance, floor_z=scene.floor_z, floor_clearance=floor_clearance
     )
     if name.startswith("walk"):
-        report = replace(report, messages=(*_walk_notes(path, scene, strength, values), *report.messages))
+        report = replace(
+            report, messages=(*_walk_notes(start.world_from_camera, scene, strength, values), *report.messages)
+        )
     return PlannedPath(limited, report, path_speed(limited))
 
 
-def _walk_notes(path: CameraPath, scene: SeedScene, strength: float, values: dict[str, Any]) -> list[str]:
+def _walk_notes(start: NDArray[np.float64], scene: SeedScene, strength: float, values: dict[str, Any]) -> list[str]:
     """How a walk differs from a straight line of the asked length."""
     asked = strength * (scene.center_depth if values["distance"] is None else values["distance"])
-    legs = 2 if "offset" in values else 1
-    out = path.centers[: (len(path) - 1) // legs + 1, :2]
+    out = walk(start, scene, strength, values)[0][:, :2, 3]
     walked = float(np.linalg.norm(np.diff(out, axis=0), axis=1).sum())
     notes = []
     if walked < 0.95 * asked - 0.05:

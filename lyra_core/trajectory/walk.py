@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Walking through free space: a local planner on the floor plan of what was seen.
+"""Walking through free space: a planner on the floor plan of what was seen.
 
-The camera follows the best of a fan of arcs (dynamic window, Fox et al. 1997), with bounded change of curvature, so
-that it turns away from obstacles gently and early.
+A beam search over pieces of bounded curvature and bounded change of curvature (a state lattice, Pivtoraiko and Kelly
+2005) finds the walk that stays straight, on seen floor and away from obstacles as far as it can, so that the camera
+turns aside gently and early.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _F = NDArray[np.float64]
 
 _STRIDE = 0.05  # m between planned positions
 _STEP_OVER = 0.12  # m: lower things do not stop a walk
-_MIN_RADIUS = 0.8  # m, tightest turn
-_CURVES = np.linspace(-1 / _MIN_RADIUS, 1 / _MIN_RADIUS, 25)
-_CURVE_CHANGE = 0.12  # 1/m per stride: the full lock takes about half a metre
-_LOOK_AHEAD = 2.0  # m
+_MIN_RADIUS = 0.5  # m, tightest turn
+_CURVES = np.linspace(-1 / _MIN_RADIUS, 1 / _MIN_RADIUS, 9)
+_CURVE_CHANGE = 0.3  # 1/m per stride: the full lock takes about a third of a metre
+_BEAM = 1500  # walks followed at a time
 _UP = np.array([0.0, 0.0, 1.0])
 
 
@@ -80,53 +81,78 @@ def floor_plan(scene: SeedScene, center: _F, *, height: float, reach: float) -> 
     return FloorPlan(origin, cell, distance(blocks), distance(inside & (np.abs(over) <= _STEP_OVER)))
 
 
-def _fan(xy: _F, heading: float, bend: float) -> tuple[_F, _F]:
-    """What follows from steering to every curvature, from bend [1/m] on: points (C, L, 2) and headings (C, L)."""
-    change = _CURVE_CHANGE * np.arange(1, round(_LOOK_AHEAD / _STRIDE) + 1)
-    curvature = bend + np.clip((_CURVES - bend)[:, None], -change, change)
-    after = heading + np.cumsum(curvature, axis=1) * _STRIDE
+@dataclass(frozen=True, slots=True, eq=False)
+class _Beam:
+    """Walks of one length: end positions (B, 2) [m], headings (B,) [rad], bends (B,) [1/m], costs (B,), and how they
+    came: parent walk (B,) and the positions and headings (B, L, 3) of the last piece."""
+
+    xy: _F
+    heading: _F
+    bend: _F
+    cost: _F
+    parent: NDArray[np.int64]
+    piece: _F
+
+
+def _pieces(beam: _Beam, strides: int) -> tuple[_F, _F]:
+    """Every walk continued with every curvature: x, y, heading (B * C, L, 3) and the last bend (B * C,)."""
+    change = _CURVE_CHANGE * np.arange(1, strides + 1)
+    bend = np.repeat(beam.bend, len(_CURVES))[:, None]
+    target = np.tile(_CURVES, len(beam.bend))[:, None]
+    curvature = bend + np.clip(target - bend, -change, change)
+    after = np.repeat(beam.heading, len(_CURVES))[:, None] + np.cumsum(curvature, axis=1) * _STRIDE
     middle = after - 0.5 * curvature * _STRIDE
     steps = _STRIDE * np.stack([np.cos(middle), np.sin(middle)], axis=-1)
-    return xy + np.cumsum(steps, axis=1), after
+    xy = np.repeat(beam.xy, len(_CURVES), axis=0)[:, None] + np.cumsum(steps, axis=1)
+    return np.concatenate([xy, after[..., None]], axis=-1), curvature[:, -1]
 
 
-def _choose(plan: FloorPlan, xy: _F, heading: float, wish: float, margin: float, bend: float) -> tuple[float, float]:
-    """Best curvature [1/m] and how far its arc is free [m]."""
-    points, headings = _fan(xy, heading, bend)
-    gap = plan.lookup(plan.to_obstacle, points)
-    hit = gap < margin
-    free = np.where(hit.any(axis=1), hit.argmax(axis=1), gap.shape[1]) * _STRIDE
+def _continued(plan: FloorPlan, beam: _Beam, strides: int, wish: float, margin: float) -> _Beam:
+    """The best walks one piece longer, at most one per small range of place and heading; empty if all are blocked."""
+    piece, bend = _pieces(beam, strides)
+    parent = np.repeat(np.arange(len(beam.bend)), len(_CURVES))
+    gap = plan.lookup(plan.to_obstacle, piece[..., :2])
+    fits = (gap >= margin).all(axis=1)
+    piece, bend, parent, gap = piece[fits], bend[fits], parent[fits], gap[fits]
     near = np.clip((margin + 0.4 - gap) / 0.4, 0, 1) ** 2
-    unseen = np.clip(plan.lookup(plan.to_seen, points) - 0.3, 0, 1)
-    cost = (
-        6.0 * (1 - free / _LOOK_AHEAD) ** 2
-        + 1.5 * near.mean(axis=1)
-        + 0.5 * unseen.mean(axis=1)
-        + 0.3 * (np.angle(np.exp(1j * (headings[:, -1] - wish))) / np.pi) ** 2
-        + 0.15 * (_CURVES * _MIN_RADIUS) ** 2
-        + 0.10 * ((_CURVES - bend) * _MIN_RADIUS) ** 2
+    unseen = np.clip(plan.lookup(plan.to_seen, piece[..., :2]) - 0.3, 0, 1)
+    away = np.angle(np.exp(1j * (piece[..., 2] - wish))) / np.pi
+    change = bend - beam.bend[parent]
+    cost = beam.cost[parent] + (
+        1.5 * near.mean(axis=1)
+        + 0.4 * unseen.mean(axis=1)
+        + 1.0 * (away**2).mean(axis=1)
+        + 0.2 * (bend * _MIN_RADIUS) ** 2
+        + 0.2 * (change * _MIN_RADIUS) ** 2
     )
-    best = int(np.argmin(cost))
-    return float(_CURVES[best]), float(free[best])
+    order = np.argsort(cost, kind="stable")
+    ends = piece[order, -1]
+    bins = np.column_stack([np.round(ends[:, :2] / 0.15), np.round(ends[:, 2] / np.radians(15))]).astype(np.int64)
+    keep = np.sort(np.unique(bins, axis=0, return_index=True)[1])[:_BEAM]
+    chosen = order[keep]
+    return _Beam(piece[chosen, -1, :2], piece[chosen, -1, 2], bend[chosen], cost[chosen], parent[chosen], piece[chosen])
 
 
 def _track(plan: FloorPlan, center: _F, heading: float, distance: float, clearance: float) -> tuple[_F, _F]:
-    """Positions (M, 2) [m] and headings (M,) [rad] of a walk of at most distance [m]."""
-    xy, bend, wish = center[:2].astype(np.float64), 0.0, heading
-    here = float(plan.lookup(plan.to_obstacle, xy))
+    """Positions (M, 2) [m] and headings (M,) [rad] of the best walk of at most distance [m]."""
+    here = float(plan.lookup(plan.to_obstacle, center[:2]))
     margin = min(clearance + 1.5 * plan.cell, max(0.9 * here - plan.cell, 0.0))  # a cell is known to its size only
-    track, headings = [xy], [heading]
-    for _ in range(round(distance / _STRIDE)):
-        want, free = _choose(plan, xy, heading, wish, margin, bend)
-        if free < _STRIDE:
+    total = round(distance / _STRIDE)
+    strides = max(6, -(-total // 30))
+    first = np.array([[*center[:2], heading]])
+    zero = np.zeros(1)
+    beams = [_Beam(first[:, :2], first[:, 2], zero, zero, np.zeros(1, np.int64), first[:, None])]
+    while (len(beams) - 1) * strides < total:
+        longer = _continued(plan, beams[-1], strides, heading, margin)
+        if len(longer.bend) == 0:
             break
-        bend += float(np.clip(want - bend, -_CURVE_CHANGE, _CURVE_CHANGE))
-        middle = heading + 0.5 * bend * _STRIDE
-        xy = xy + _STRIDE * np.array([np.cos(middle), np.sin(middle)])
-        heading += bend * _STRIDE
-        track.append(xy)
-        headings.append(heading)
-    return np.stack(track), np.array(headings)
+        beams.append(longer)
+    index, pieces = 0, []  # beams are sorted by cost
+    for beam in reversed(beams):
+        pieces.append(beam.piece[index])
+        index = int(beam.parent[index])
+    track = np.concatenate(pieces[::-1])[: total + 1]
+    return track[:, :2], track[:, 2]
 
 
 def _smoothstep(x: _F) -> _F:
@@ -149,10 +175,11 @@ def _poses(start: _F, track: _F, headings: _F, drop: float, pitch_deg: float | N
     travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(track, axis=0), axis=1))])
     part = _smoothstep(travelled / max(min(1.2, 0.5 * travelled[-1]), 1e-9))
     level = _levelled(start, pitch_deg)
-    settled = np.stack([interpolate(start, level, float(p))[:3, :3] for p in part])
-    turn: _F = matrix_from_rotvec((headings - headings[0])[:, None] * _UP)
+    settled: _F = np.array([interpolate(start, level, float(p))[:3, :3] for p in part], dtype=np.float64)
+    turn = matrix_from_rotvec((headings - headings[0])[:, None] * _UP)
     centers = np.column_stack([track, start[2, 3] - drop * part])
-    return rigid(np.matmul(turn, settled), centers)
+    rotations: Any = turn @ settled
+    return rigid(rotations, centers)
 
 
 def _walked(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> tuple[_F, FloorPlan]:
@@ -160,7 +187,7 @@ def _walked(start: _F, scene: SeedScene, strength: float, options: Mapping[str, 
     drop = 0.0 if options["height"] is None else start[2, 3] - floor - options["height"]
     height = max(start[2, 3], start[2, 3] - drop) - floor
     distance = strength * (scene.center_depth if options["distance"] is None else options["distance"])
-    plan = floor_plan(scene, start[:3, 3], height=height, reach=distance + _LOOK_AHEAD)
+    plan = floor_plan(scene, start[:3, 3], height=height, reach=distance + 1.0)
     ahead = heading_of(start)
     heading = float(np.arctan2(ahead[1], ahead[0]))
     track, headings = _track(plan, start[:3, 3], heading, distance, options["clearance"])

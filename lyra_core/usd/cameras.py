@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false
 """A CameraPath as a UsdGeom.Camera with time samples, and back.
 
 USD cameras look along -z with y up; the film window is horizontalAperture x verticalAperture around an offset centre.

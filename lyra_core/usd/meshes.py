@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false
 """The visual mesh and the collider tiles as UsdGeom.Mesh prims, and back."""
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ CONTACT_OFFSET = 0.05
 through at 120 Hz; 5 cm stops that (facts/ecosystem.md)."""
 
 GROUND_DROP = 0.10
-"""[m] the guide ground plane lies this far below the floor: nothing falls for ever, and the mesh stays the floor."""
+"""[m] the guide ground plane lies this far below the lowest floor point: nothing falls for ever, and the mesh stays
+the floor."""
+
+_FLOOR_DIPS = 0.5  # [m] vertices within this of the floor height count as floor dips
 
 
 def vertex_normals(mesh: Mesh) -> NDArray[np.float32]:
@@ -106,7 +110,7 @@ def define_collider(stage: Usd.Stage, path: str, mesh: Mesh) -> UsdGeom.Mesh:
     return prim
 
 
-def _define_ground(stage: Usd.Stage, path: str, z: float, tiles: Sequence[tuple[str, Mesh]]) -> None:
+def _define_ground(stage: Usd.Stage, path: str, floor_z: float, tiles: Sequence[tuple[str, Mesh]]) -> None:
     low = np.min([mesh.vertices.min(axis=0) for _, mesh in tiles], axis=0)
     high = np.max([mesh.vertices.max(axis=0) for _, mesh in tiles], axis=0)
     plane = UsdGeom.Plane.Define(stage, path)
@@ -118,6 +122,9 @@ def _define_ground(stage: Usd.Stage, path: str, z: float, tiles: Sequence[tuple[
     plane.CreateExtentAttr(Vt.Vec3fArray([-half, half]))
     plane.CreatePurposeAttr(UsdGeom.Tokens.guide)
     center = (low + high) / 2
+    # Floors are not flat: stay below the lowest dip near the floor, or the plane would hide it.
+    near = [z[np.abs(z - floor_z) <= _FLOOR_DIPS] for z in (mesh.vertices[:, 2] for _, mesh in tiles)]
+    z = float(min([floor_z, *(float(part.min()) for part in near if len(part))])) - GROUND_DROP
     plane.AddTranslateOp().Set(Gf.Vec3d(float(center[0]), float(center[1]), z))
     UsdPhysics.CollisionAPI.Apply(plane.GetPrim()).CreateCollisionEnabledAttr(True)
 
@@ -153,7 +160,7 @@ def write_collision(
         prim = define_collider(stage, f"/Collision/{name}", mesh)
         if labels and name in labels:
             add_class_label(prim.GetPrim(), labels[name])
-    _define_ground(stage, "/Collision/ground", floor_z - GROUND_DROP, tiles)
+    _define_ground(stage, "/Collision/ground", floor_z, tiles)
     return save_stage(stage, path)
 
 

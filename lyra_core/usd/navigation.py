@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false
 """Spawn poses and map metadata as a USD layer."""
 
 from __future__ import annotations

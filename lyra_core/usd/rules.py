@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false
 """Rules for a world that no public validator checks: layout, units of every layer, arrays, colliders."""
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def _layer_units(stage: Usd.Stage) -> _Problems:
         if layer.anonymous:
             continue
         root = layer.pseudoRoot
-        metadata = [root.GetInfo(k) if root.HasInfo(k) else None for k in ("upAxis", "metersPerUnit", "kilogramsPerUnit")]
+        metadata = [
+            root.GetInfo(k) if root.HasInfo(k) else None for k in ("upAxis", "metersPerUnit", "kilogramsPerUnit")
+        ]
         if not layer.defaultPrim or metadata != ["Z", 1.0, 1.0]:
             yield layer.GetDisplayName(), f"upAxis, metersPerUnit, kilogramsPerUnit are {metadata}, not Z, 1, 1"
 

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false
 """Gaussians as UsdVol ParticleField3DGaussianSplat prims, and back.
 
 Encoding (OpenUSD schema ParticleField3DGaussianSplat): linear standard deviations, opacities 0..1, unit quaternions,
@@ -20,7 +21,15 @@ from lyra_core.types import Gaussians
 from lyra_core.usd.checks import require_gaussians
 from lyra_core.usd.layers import new_stage, open_stage, save_stage
 
-__all__ = ["SPLAT_TYPE", "define_splats", "gaussians_of", "padded_sh", "read_splats", "splat_extent", "write_appearance"]
+__all__ = [
+    "SPLAT_TYPE",
+    "define_splats",
+    "gaussians_of",
+    "padded_sh",
+    "read_splats",
+    "splat_extent",
+    "write_appearance",
+]
 
 SPLAT_TYPE = "ParticleField3DGaussianSplat"
 _SUPPORT_SIGMA = 3.0  # the kernel of the schema reaches to 3 sigma

@@ -1,9 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false
 """Validate a world folder with OpenUSD's validators, NVIDIA's (if installed) and our own rules."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import logging
 import time
@@ -151,8 +153,8 @@ def _openusd_findings(file: str, stage: Usd.Stage, context: UsdValidation.Valida
 def _nvidia_engine() -> Any | str:
     """NVIDIA's engine with its own default rules and VG.035, or the reason why it is not there."""
     try:
-        import usd_validation_nvidia as nvidia
-        from usd_validation_nvidia.capabilities import Requirements
+        nvidia: Any = importlib.import_module("usd_validation_nvidia")
+        requirements: Any = importlib.import_module("usd_validation_nvidia.capabilities").Requirements
     except ImportError as error:
         return f"NVIDIA's validator did not run ({error}). Install it: pip install {_NVIDIA}"
     logging.getLogger("usd_validation_nvidia").setLevel(logging.ERROR)
@@ -162,7 +164,7 @@ def _nvidia_engine() -> Any | str:
         if rule.__module__.startswith("usd_validation_nvidia."):
             engine.enable_rule(rule)
     engine.enable_rule(nvidia.GaussianSplatSchemaChecker)
-    engine.enable_requirement(Requirements.VG_035)
+    engine.enable_requirement(getattr(requirements, _SPLAT_REQUIREMENT.replace(".", "_")))
     return engine
 
 

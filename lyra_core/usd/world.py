@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false
 """The root layers of a world folder: world.usda (thin, payloads only) and world_physics.usda (adds a PhysicsScene).
 
 The stage layout is a promise to users (DESIGN, section 4): /World/Appearance, /World/Visual, /World/Collision,
@@ -82,7 +83,7 @@ def write_world(  # noqa: PLR0913 - one argument per part of a world
     fps = camera_path.fps
     payload = Path(folder) / "payload"
     tile_labels = {name: labels[f"Collision/{name}"] for name, _ in tiles if f"Collision/{name}" in labels}
-    written = (
+    return (
         write_collision(payload / "collision.usdc", tiles, floor_z=floor_z, labels=tile_labels, fps=fps),
         write_visual(payload / "visual.usdc", visual, label=labels.get("Visual/mesh"), fps=fps),
         write_appearance(payload / "appearance.usdc", gaussians, sky, fps=fps),
@@ -91,7 +92,6 @@ def write_world(  # noqa: PLR0913 - one argument per part of a world
         _write_root(Path(folder) / "world.usda", camera_path, metadata or {}, appearance),
         _write_physics_root(Path(folder) / "world_physics.usda", camera_path),
     )
-    return written
 
 
 def _write_root(path: Path, camera_path: CameraPath, metadata: Mapping[str, Any], appearance: Appearance) -> Path:

@@ -63,7 +63,11 @@ def room_tiles(*, step=0.05, noise=0.006, seed=0, ceiling=True):
         walls.append(_patch([0, 0, 2.48], [0, 4, 0], [6, 0, 0], 8, 12))
     table = _box([4.0, 1.0, 0.70], [5.2, 1.8, 0.74])
     boxes = _box([1.0, 2.8, 0.0], [1.6, 3.4, 0.5]) + _box([2.8, 0.1, 0.0], [3.3, 0.6, 1.2])
-    return [("tile_0_0", join([floors[0]])), ("tile_1_0", join([floors[1]])), ("tile_rest", join(walls + table + boxes))]
+    return [
+        ("tile_0_0", join([floors[0]])),
+        ("tile_1_0", join([floors[1]])),
+        ("tile_rest", join(walls + table + boxes)),
+    ]
 
 
 def colored(mesh: Mesh) -> Mesh:

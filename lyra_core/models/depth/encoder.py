@@ -40,7 +40,7 @@ class _Convolution(nn.Conv2d):
         total = kernel - stride
         self._lopsided = (total // 2, total - total // 2, total // 2, total - total // 2) if stride > 1 else None
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch's name)
+    def forward(self, input: Tensor) -> Tensor:
         return super().forward(functional.pad(input, self._lopsided) if self._lopsided else input)
 
 

@@ -155,7 +155,7 @@ def estimate_fov(gray: NDArray[np.uint8], *, default: float = 63.0) -> tuple[flo
     if len(lines) < 40:
         return default, False
     scores = {}
-    for fov in (45.0, 54.0, 63.0, 72.0, 81.0):
+    for fov in sorted({45.0, 54.0, 63.0, 72.0, 81.0, default}):
         f = 0.5 * width / math.tan(math.radians(fov) / 2)
         intrinsics = np.array([[f, 0, width / 2], [0, f, height / 2], [0, 0, 1.0]])
         scores[fov] = _best(*_normals(lines, intrinsics))[0] - 0.5 * ((fov - default) / 14.0) ** 2

@@ -41,7 +41,9 @@ def working_size(width: int, height: int, pixels: int) -> tuple[int, int]:
     return tuple(max(_STRIDE, round(side * scale / _STRIDE) * _STRIDE) for side in (width, height))  # type: ignore
 
 
-def fit_up(elevation: NDArray[np.float32], focal: tuple[float, float], center: tuple[float, float]) -> tuple[NDArray, float]:
+def fit_up(
+    elevation: NDArray[np.float32], focal: tuple[float, float], center: tuple[float, float]
+) -> tuple[NDArray, float]:
     """Unit up direction (3,) whose angles to the cells' rays best match the predicted sines, and the mean misfit.
 
     elevation: (h, w) sines at cells of 16 pixels; focal, center: pixels.
@@ -86,8 +88,6 @@ def run_network(
         if flip:
             middle = torch.tensor([[size[0] - center[0], center[1]]], dtype=torch.float32)
             mirrored = network(image.flip(3).contiguous(memory_format=torch.channels_last), lens, middle)
-            log_depth, sky, tilt = (
-                (a + b.flip(2)) / 2 for a, b in zip((log_depth, sky, tilt), mirrored, strict=True)
-            )
+            log_depth, sky, tilt = ((a + b.flip(2)) / 2 for a, b in zip((log_depth, sky, tilt), mirrored, strict=True))
     up, spread = fit_up(tilt[0].numpy(), (focal[0], focal[1]), (center[0], center[1]))
     return NetworkOutput(log_depth[0].numpy(), torch.sigmoid(sky[0]).numpy(), up, spread)

@@ -87,7 +87,9 @@ class DepthNetwork(nn.Module):
         self.merge8 = _Merge(sixteenth, CHANNELS[2], eighth)
         # The picture and the half-resolution features, folded into cells, tell where in a cell an edge runs.
         self.detail = nn.Sequential(
-            nn.Conv2d(3 * _CELL * _CELL + CHANNELS[0] * 4, quarter, 1), nn.ReLU(inplace=True), _convolve(quarter, quarter)
+            nn.Conv2d(3 * _CELL * _CELL + CHANNELS[0] * 4, quarter, 1),
+            nn.ReLU(inplace=True),
+            _convolve(quarter, quarter),
         )
         self.merge4 = _Merge(eighth, CHANNELS[1], quarter, extra=quarter)
         self.coarse_head = nn.Conv2d(sixteenth, 3, 3, padding=1)

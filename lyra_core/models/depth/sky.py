@@ -28,7 +28,7 @@ def sky_mask(rgb: NDArray[np.float32]) -> NDArray[np.bool_]:
     candidate = _grow(small)
     if candidate.mean() < _LEAST or not _is_sky(small, candidate):
         return np.zeros((height, width), bool)
-    return refine_mask(rgb, candidate)
+    return _without_islands(refine_mask(rgb, candidate))
 
 
 def _gradient(gray: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -119,3 +119,14 @@ def refine_mask(rgb: NDArray[np.float32], region: NDArray[np.bool_]) -> NDArray[
     decided = unsure & (weight_sky > 1e-4) & (weight_rest > 1e-4)
     out = np.where(decided, nearer, sky)
     return cv2.medianBlur(out.astype(np.uint8), 3).astype(bool)
+
+
+def _without_islands(sky: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Clouds that hang free in the sky, not larger than 4 % of the picture, are sky."""
+    import cv2
+
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~sky).astype(np.uint8), connectivity=8)
+    loose = stats[:, cv2.CC_STAT_AREA] < 0.04 * sky.size
+    loose &= stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT] < len(sky)
+    loose[0] = False
+    return sky | (loose[labels] if count > 1 else False)

@@ -71,7 +71,9 @@ def read_network(folder: Path) -> DepthNetwork:
             do="They may be cut short (a Git LFS pointer?); restore them, or choose --depth prior",
         ) from error
     if architecture != _ARCHITECTURE:
-        raise ModelError("The depth weights are of another architecture", got=str(architecture), do=f"Use {_ARCHITECTURE}")
+        raise ModelError(
+            "The depth weights are of another architecture", got=str(architecture), do=f"Use {_ARCHITECTURE}"
+        )
     network = DepthNetwork()
     try:
         network.load_state_dict({name: value.to(torch.float32) for name, value in state.items()})

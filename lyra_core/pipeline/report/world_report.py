@@ -76,7 +76,7 @@ def _summary(world: WorldFolder, product: Product, clock: StageClock) -> list[tu
         usd = product.proof.figures.get("usd", {})
         rows.append(("USD errors", str(usd.get("errors", "?"))))
         if physx.get("run"):
-            rows.append(("fell through", f"{physx.get('fell', '?')} of {physx.get('drops', '?')}"))
+            rows.append(("fell through", f"{physx.get('fell', '?')} of {physx.get('dropped', '?')}"))
         else:
             rows.append(("PhysX", "not run"))
     rows.append(("time", f"{clock.total:.0f} s"))

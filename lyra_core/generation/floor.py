@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The floor plane of a depth map and the level pose of its camera."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.geometry.se3 import rigid
+
+__all__ = ["FloorFit", "fit_floor", "level_pose", "pitch_roll"]
+
+_F = NDArray[np.float64]
+_TILT = math.radians(20.0)  # how far the floor may lean against the gravity that the lines of the photo suggest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FloorFit:
+    """Floor plane in the camera frame.
+
+    Attributes
+    ----------
+    up: (3,) unit normal, away from the floor.
+    height: distance of the camera over the floor, in the unit of the depth.
+    inliers: share of the candidate points that lie on the plane.
+    rms: spread of the inliers [unit of depth].
+    """
+
+    up: _F
+    height: float
+    inliers: float
+    rms: float
+
+
+def fit_floor(points: _F, up_hint: _F, rng: np.random.Generator, *, tries: int = 300) -> FloorFit | None:
+    """RANSAC plane through camera-frame points (N, 3) that lies below the camera and within 20° of level.
+
+    Of the planes with support the one is taken that most points lie on or above; None if no plane has 12 % of them.
+    """
+    if len(points) < 50:
+        return None
+    sample = points[rng.choice(len(points), min(len(points), 6000), replace=False)]
+    tolerance = 0.02 * np.linalg.norm(sample, axis=1)
+    best: tuple[float, _F, float] | None = None
+    for _ in range(tries):
+        a, b, c = sample[rng.choice(len(sample), 3, replace=False)]
+        normal = np.cross(b - a, c - a)
+        length = float(np.linalg.norm(normal))
+        if length < 1e-12:
+            continue
+        normal = normal / length * (1.0 if normal @ up_hint > 0 else -1.0)
+        height = -float(normal @ a)
+        if normal @ up_hint < math.cos(_TILT) or height <= 0:
+            continue
+        above = sample @ normal + height
+        score = float((np.abs(above) < tolerance).mean()) - 1.5 * float((above < -2 * tolerance).mean())
+        if best is None or score > best[0]:
+            best = (score, normal, height)
+    return None if best is None else _polish(sample, tolerance, best[1], best[2])
+
+
+def _polish(sample: _F, tolerance: _F, normal: _F, height: float) -> FloorFit | None:
+    """Least squares on the inliers, twice."""
+    for _ in range(2):
+        near = np.abs(sample @ normal + height) < tolerance
+        if near.sum() < 20:
+            return None
+        centre = sample[near].mean(axis=0)
+        axis = np.linalg.svd(sample[near] - centre, full_matrices=False)[2][2]
+        normal = axis * (1.0 if axis @ normal > 0 else -1.0)
+        height = -float(normal @ centre)
+    error = sample @ normal + height
+    near = np.abs(error) < tolerance
+    share = float(near.mean())
+    if share < 0.12 or height <= 0:
+        return None
+    return FloorFit(normal, height, share, float(np.sqrt((error[near] ** 2).mean())))
+
+
+def level_pose(up: _F, height: float, *, yaw_deg: float = 0.0) -> _F:
+    """(4, 4) world_from_camera: Z up, floor at z = 0, camera over the origin, looking along +y turned left by yaw."""
+    forward = np.array([0.0, 0.0, 1.0]) - up * float(up[2])
+    if np.linalg.norm(forward) < 1e-6:  # straight up or down: the top of the picture points ahead
+        forward = np.array([0.0, -1.0, 0.0]) - up * float(-up[1])
+    forward /= np.linalg.norm(forward)
+    level = np.stack([np.cross(forward, up), forward, up])
+    c, s = math.cos(math.radians(yaw_deg)), math.sin(math.radians(yaw_deg))
+    turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    return rigid(turn @ level, np.array([0.0, 0.0, height]))
+
+
+def pitch_roll(up: _F) -> tuple[float, float]:
+    """Elevation of the optical axis (negative looks down) and roll of a camera with this up direction [deg]."""
+    pitch = math.degrees(math.asin(float(np.clip(up[2], -1, 1))))
+    return pitch, math.degrees(math.atan2(-float(up[0]), -float(up[1])))

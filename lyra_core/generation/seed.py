@@ -1,0 +1,266 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""A photo becomes the first view of a level, metric world."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.errors import InputError
+from lyra_core.generation.floor import FloorFit, fit_floor, level_pose, pitch_roll
+from lyra_core.generation.photo import Photo, load_photo
+from lyra_core.models.protocols import DepthEstimate, DepthModel
+from lyra_core.types import Camera, Frame
+from lyra_core.types.checks import frozen_array
+
+__all__ = ["SeedOptions", "SeedView", "load_photo", "make_seed", "seed_from_photo"]
+
+_DEFAULT_FOV = 63.0  # horizontal [deg]; a 28 mm equivalent lens, the usual phone camera
+_DEFAULT_HEIGHT = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class SeedOptions:
+    """What the user knows of the photo.
+
+    Attributes
+    ----------
+    fov: horizontal field of view [deg], 10 to 150, of the whole photo; None: EXIF, else an estimate.
+    camera_height: height of the camera over the floor [m]; None: the depth model's own scale, else 1.5 m.
+    known_length: (x1, y1, x2, y2, metres): two points in pixels of the upright original photo and their distance.
+    yaw: turn of the first view to the left of +y [deg].
+    """
+
+    fov: float | None = None
+    camera_height: float | None = None
+    known_length: tuple[float, float, float, float, float] | None = None
+    yaw: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.fov is not None and not 10.0 <= self.fov <= 150.0:
+            raise InputError("The field of view must be 10 to 150 degrees", got=f"{self.fov:g}", do="Give --fov degrees")
+        if self.camera_height is not None and not 0.02 <= self.camera_height <= 500.0:
+            raise InputError(
+                "The camera height must be 0.02 to 500 metres", got=f"{self.camera_height:g}", do="Give metres over the floor"
+            )
+        if self.known_length is not None:
+            values = np.asarray(self.known_length, dtype=np.float64)
+            if values.shape != (5,) or not np.isfinite(values).all() or values[4] <= 0:
+                raise InputError(
+                    "A known length is two points and a positive length",
+                    got=str(self.known_length),
+                    do="Give x1,y1,x2,y2,metres",
+                )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeedView:
+    """The first view of a world.
+
+    Attributes
+    ----------
+    rgb: (H, W, 3) float32 sRGB in [0, 1].
+    depth: (H, W) float32 z-depth [m]; 0 where sky.
+    sky: (H, W) bool.
+    camera: view with the level pose: Z up, floor at z = 0, over the origin, looking along +y (turned by yaw).
+    focal_source: "option", "exif", "lines" or "default".
+    scale_source: "known length", "camera height", "depth" or "default camera height".
+    scale_confidence: 0..1.
+    camera_height: [m] over the floor.
+    floor_inliers, floor_rms: share of the lower points on the floor plane, and their spread [m].
+    pitch_deg, roll_deg: elevation of the optical axis (negative looks down) and roll.
+    notes: what was converted, guessed or filled, for the user.
+    """
+
+    rgb: NDArray[np.float32]
+    depth: NDArray[np.float32]
+    sky: NDArray[np.bool_]
+    camera: Camera
+    focal_source: str
+    scale_source: str
+    scale_confidence: float
+    camera_height: float
+    floor_inliers: float
+    floor_rms: float
+    pitch_deg: float
+    roll_deg: float
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        size = (self.camera.height, self.camera.width)
+        object.__setattr__(self, "rgb", frozen_array(self.rgb, (*size, 3), np.float32, "SeedView.rgb"))
+        object.__setattr__(self, "depth", frozen_array(self.depth, size, np.float32, "SeedView.depth"))
+        object.__setattr__(self, "sky", frozen_array(self.sky, size, np.bool_, "SeedView.sky"))
+
+    @property
+    def intrinsics(self) -> NDArray[np.float64]:
+        """(3, 3) K in working pixels."""
+        return self.camera.intrinsics
+
+    @property
+    def world_from_camera(self) -> NDArray[np.float64]:
+        """(4, 4) level pose."""
+        return self.camera.world_from_camera
+
+    def frame(self, index: int = 0) -> Frame:
+        """The view as the frame that owns all its pixels."""
+        return Frame(index, self.rgb, self.depth, self.sky, self.camera, np.ones(self.depth.shape, bool))
+
+
+def _intrinsics(photo: Photo, fov: float | None) -> tuple[NDArray[np.float64], str]:
+    if fov is not None:
+        whole = photo.original_size[0] * photo.scale  # the option speaks of the photo before the cut
+        focal, source = 0.5 * whole / math.tan(math.radians(fov) / 2), "option"
+    elif photo.exif_focal is not None:
+        focal, source = photo.exif_focal, "exif"
+    else:
+        focal, source = _estimated_focal(photo)
+    return np.array([[focal, 0, photo.width / 2], [0, focal, photo.height / 2], [0, 0, 1.0]]), source
+
+
+def _estimated_focal(photo: Photo) -> tuple[float, str]:
+    import cv2
+
+    from lyra_core.models.depth.horizon import estimate_fov
+
+    # A portrait photo is the same lens turned: the default holds for the longer side.
+    longer = max(photo.width, photo.height)
+    default = 2 * math.degrees(math.atan(math.tan(math.radians(_DEFAULT_FOV) / 2) * photo.width / longer))
+    gray = cv2.cvtColor((photo.rgb * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
+    fov, decided = estimate_fov(gray, default=default) if photo.width >= photo.height else (default, False)
+    return 0.5 * photo.width / math.tan(math.radians(fov) / 2), "lines" if decided else "default"
+
+
+def _points(depth: NDArray[np.float32], intrinsics: NDArray[np.float64], rows: slice) -> NDArray[np.float64]:
+    """Camera-frame points (N, 3) of every fourth known pixel in these rows."""
+    part = depth[rows][::4, ::4].astype(np.float64)
+    y, x = np.nonzero(part > 0)
+    z = part[y, x]
+    pixels = np.stack([x * 4 + 0.5, y * 4 + (rows.start or 0) + 0.5, np.ones(len(x))])
+    return (np.linalg.inv(intrinsics) @ pixels * z).T
+
+
+def _floor(estimate: DepthEstimate, photo: Photo, intrinsics: NDArray[np.float64], rng: np.random.Generator) -> FloorFit:
+    """The model's own floor if it has one, else a plane fitted to the lower part of the picture."""
+    if estimate.up is not None and estimate.camera_height is not None:
+        share = 0.0 if estimate.floor is None else float(estimate.floor[photo.height // 2 :].mean())
+        return FloorFit(np.asarray(estimate.up, dtype=np.float64), estimate.camera_height, share, 0.0)
+    import cv2
+
+    from lyra_core.models.depth.horizon import estimate_up
+
+    gray = cv2.cvtColor((photo.rgb * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
+    up = np.asarray(estimate.up) if estimate.up is not None else estimate_up(gray, intrinsics, estimate.sky).up
+    found = fit_floor(_points(estimate.depth, intrinsics, slice(photo.height // 3, None)), up, rng)
+    if found is not None:
+        return found
+    points = _points(estimate.depth, intrinsics, slice(0, None))
+    height = float(np.percentile(-(points @ up), 98)) if len(points) else 0.0
+    return FloorFit(up, max(height, 1e-3), 0.0, 0.0)
+
+
+def _measured_length(
+    options: SeedOptions, photo: Photo, depth: NDArray[np.float32], intrinsics: NDArray[np.float64]
+) -> float:
+    """Distance of the two points of the known length in the unit of depth."""
+    assert options.known_length is not None
+    ends = []
+    for x, y in (options.known_length[0:2], options.known_length[2:4]):
+        u, v = x * photo.scale - photo.offset[0], y * photo.scale - photo.offset[1]
+        if not (0 <= u < photo.width and 0 <= v < photo.height):
+            raise InputError(
+                "A point of the known length lies outside the photo",
+                got=f"({x:g}, {y:g}) in a photo of {photo.original_size[0]}x{photo.original_size[1]}",
+                do="Give pixels of the upright original",
+            )
+        z = float(depth[int(v), int(u)])
+        if z <= 0:
+            raise InputError("A point of the known length lies in the sky", got=f"({x:g}, {y:g})", do="Pick a solid point")
+        ends.append(np.linalg.inv(intrinsics) @ [u, v, 1.0] * z)
+    length = float(np.linalg.norm(ends[0] - ends[1]))
+    if length < 1e-6:
+        raise InputError("The two points of the known length coincide", got=str(options.known_length), do="Pick two points")
+    return length
+
+
+def _scale(
+    options: SeedOptions, estimate: DepthEstimate, floor: FloorFit, measured: float | None
+) -> tuple[float, str, float]:
+    """Metres per unit of depth, where that comes from, and how far it can be trusted."""
+    if options.known_length is not None and measured is not None:
+        return options.known_length[4] / measured, "known length", 0.8
+    if options.camera_height is not None:
+        return options.camera_height / floor.height, "camera height", 0.8
+    if estimate.kind == "metric":
+        return 1.0, "depth", estimate.confidence
+    return _DEFAULT_HEIGHT / floor.height, "default camera height", 0.3
+
+
+def _sharp_edges(depth: NDArray[np.float32], sky: NDArray[np.bool_], *, ratio: float = 1.15) -> tuple[
+    NDArray[np.float32], NDArray[np.bool_]
+]:
+    """Give the outermost pixel of every foreground to what is behind it: its colour is mixed with the background.
+
+    Otherwise a fringe of background colour flies off with the foreground when the camera moves.
+    """
+    import cv2
+
+    far = np.where(sky, np.float32(1e6), depth)
+    behind = cv2.dilate(far, np.ones((3, 3), np.uint8))
+    edge = (behind > far * ratio) & (far > 0)
+    out = np.where(edge, behind, far)
+    new_sky = out >= 1e6
+    return np.where(new_sky, 0, out).astype(np.float32), new_sky
+
+
+def make_seed(photo: Photo, depth_model: DepthModel, options: SeedOptions, rng: np.random.Generator) -> SeedView:
+    """Depth, scale and level pose of a loaded photo. Raises InputError for options that do not fit the photo."""
+    intrinsics, focal_source = _intrinsics(photo, options.fov)
+    estimate = depth_model.estimate(np.array(photo.rgb), intrinsics=intrinsics)
+    floor = _floor(estimate, photo, intrinsics, rng)
+    measured = (
+        None if options.known_length is None else _measured_length(options, photo, estimate.depth, intrinsics)
+    )
+    factor, scale_source, confidence = _scale(options, estimate, floor, measured)
+    depth, sky = _sharp_edges(estimate.depth * np.float32(factor), np.array(estimate.sky))
+    height = floor.height * factor
+    notes = [*photo.notes, *estimate.notes]
+    if scale_source == "default camera height":
+        notes.append(f"scale guessed: the camera is taken to be {_DEFAULT_HEIGHT} m over the floor (--camera-height)")
+    if focal_source == "default":
+        notes.append("field of view guessed (--fov)")
+    if floor.inliers == 0.0:
+        notes.append("no floor found in the photo; the lowest points are taken for it")
+    pitch, roll = pitch_roll(floor.up)
+    camera = Camera(intrinsics, level_pose(floor.up, height, yaw_deg=options.yaw), photo.width, photo.height)
+    return SeedView(
+        photo.rgb, depth, sky, camera, focal_source, scale_source, confidence, height, floor.inliers,
+        floor.rms * factor, pitch, roll, tuple(notes),
+    )  # fmt: skip
+
+
+def seed_from_photo(
+    path: str | Path,
+    *,
+    depth: str | DepthModel = "prior",
+    depth_file: str | Path | None = None,
+    depth_unit: str = "m",
+    options: SeedOptions | None = None,
+    area: int = 832 * 480,
+    rng: np.random.Generator | None = None,
+) -> SeedView:
+    """Photo on disk to SeedView; a depth file wins over the depth model (a name or an object)."""
+    from lyra_core.models.registry import depth_model
+
+    options = SeedOptions() if options is None else options
+    photo = load_photo(path, area=area)
+    if depth_file is not None:
+        model: DepthModel = depth_model("file", path=depth_file, unit=depth_unit)
+    else:
+        model = depth_model(depth) if isinstance(depth, str) else depth
+    return make_seed(photo, model, options, np.random.default_rng(0) if rng is None else rng)

@@ -1,0 +1,200 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Patch search and patch voting for filling holes (PatchMatch; Barnes et al., SIGGRAPH 2009, in Jacobi form).
+
+Every target reads the field of the previous sweep and writes its own cell, so bands of targets run in any order with
+the same result, on the CPU and on CUDA.
+"""
+
+from __future__ import annotations
+
+import warp as wp
+
+from lyra_core.kernels.launch import initialise, run_bands
+
+__all__ = ["improve", "vote"]
+
+wp.set_module_options({"enable_backward": False})
+
+
+@wp.func
+def _cost(
+    image: wp.array3d(dtype=wp.float32),
+    weight: wp.array2d(dtype=wp.float32),
+    scale: wp.array2d(dtype=wp.float32),
+    tx: int,
+    ty: int,
+    sx: int,
+    sy: int,
+    radius: int,
+    scale_weight: float,
+    limit: float,
+):
+    """Weighted mean squared colour difference of two patches plus the penalty on their scales; stops above limit."""
+    step = scale[ty, tx] - scale[sy, sx]
+    extra = scale_weight * step * step
+    height = image.shape[0]
+    width = image.shape[1]
+    total = float(0.0)
+    norm = float(1.0e-6)
+    # The full weight is known only at the end; the partial mean over the largest possible weight is a lower bound.
+    bound = (limit - extra) * float((2 * radius + 1) * (2 * radius + 1))
+    if bound <= 0.0:
+        return limit
+    for dy in range(-radius, radius + 1):
+        y = ty + dy
+        if y >= 0 and y < height:
+            for dx in range(-radius, radius + 1):
+                x = tx + dx
+                if x >= 0 and x < width:
+                    w = weight[y, x]
+                    a = image[y, x, 0] - image[sy + dy, sx + dx, 0]
+                    b = image[y, x, 1] - image[sy + dy, sx + dx, 1]
+                    c = image[y, x, 2] - image[sy + dy, sx + dx, 2]
+                    total += w * (a * a + b * b + c * c)
+                    norm += w
+        if total > bound:
+            return limit
+    return wp.min(total / norm + extra, limit)
+
+
+@wp.kernel
+def _improve(
+    image: wp.array3d(dtype=wp.float32),
+    weight: wp.array2d(dtype=wp.float32),
+    scale: wp.array2d(dtype=wp.float32),
+    wanted: wp.array2d(dtype=wp.int32),
+    offered: wp.array2d(dtype=wp.int32),
+    targets: wp.array2d(dtype=wp.int32),
+    field: wp.array3d(dtype=wp.int32),
+    start: int,
+    radius: int,
+    reach: int,
+    samples: int,
+    scale_weight: float,
+    seed: int,
+    field_out: wp.array3d(dtype=wp.int32),
+    cost_out: wp.array2d(dtype=wp.float32),
+):
+    i = start + wp.tid()
+    ty = targets[i, 0]
+    tx = targets[i, 1]
+    height = image.shape[0]
+    width = image.shape[1]
+    kind = wanted[ty, tx]
+    by = field[ty, tx, 0]
+    bx = field[ty, tx, 1]
+    best = _cost(image, weight, scale, tx, ty, bx, by, radius, scale_weight, float(1.0e6))
+    # Neighbours at two distances: their source, moved along.
+    for k in range(8):
+        step = wp.where(k < 4, 1, reach)
+        side = k % 4
+        ny = ty + wp.where(side == 0, -step, wp.where(side == 1, step, 0))
+        nx = tx + wp.where(side == 2, -step, wp.where(side == 3, step, 0))
+        if ny >= 0 and ny < height and nx >= 0 and nx < width:
+            if field[ny, nx, 0] >= 0:
+                sy = field[ny, nx, 0] + ty - ny
+                sx = field[ny, nx, 1] + tx - nx
+                if sy >= 0 and sy < height and sx >= 0 and sx < width:
+                    if offered[sy, sx] == kind:
+                        c = _cost(image, weight, scale, tx, ty, sx, sy, radius, scale_weight, best)
+                        if c < best:
+                            best = c
+                            by = sy
+                            bx = sx
+    # Random search around the best, from the whole picture down to a pixel.
+    state = wp.rand_init(seed, i)
+    span = float(wp.max(height, width))
+    for _k in range(samples):
+        sy = by + int((2.0 * wp.randf(state) - 1.0) * span)
+        sx = bx + int((2.0 * wp.randf(state) - 1.0) * span)
+        if sy >= 0 and sy < height and sx >= 0 and sx < width:
+            if offered[sy, sx] == kind:
+                c = _cost(image, weight, scale, tx, ty, sx, sy, radius, scale_weight, best)
+                if c < best:
+                    best = c
+                    by = sy
+                    bx = sx
+        span = wp.max(span * 0.6, 2.0)
+    field_out[ty, tx, 0] = by
+    field_out[ty, tx, 1] = bx
+    cost_out[ty, tx] = best
+
+
+@wp.kernel
+def _vote(
+    image: wp.array3d(dtype=wp.float32),
+    field: wp.array3d(dtype=wp.int32),
+    cost: wp.array2d(dtype=wp.float32),
+    holes: wp.array2d(dtype=wp.int32),
+    start: int,
+    radius: int,
+    sharpness: float,
+    colour_out: wp.array2d(dtype=wp.float32),
+):
+    i = start + wp.tid()
+    y = holes[i, 0]
+    x = holes[i, 1]
+    height = image.shape[0]
+    width = image.shape[1]
+    r = float(0.0)
+    g = float(0.0)
+    b = float(0.0)
+    norm = float(0.0)
+    for dy in range(-radius, radius + 1):
+        ty = y + dy
+        if ty >= 0 and ty < height:
+            for dx in range(-radius, radius + 1):
+                tx = x + dx
+                if tx >= 0 and tx < width:
+                    if field[ty, tx, 0] >= 0:
+                        sy = field[ty, tx, 0] - dy
+                        sx = field[ty, tx, 1] - dx
+                        w = wp.exp(-cost[ty, tx] * sharpness) + 1.0e-6
+                        r += w * image[sy, sx, 0]
+                        g += w * image[sy, sx, 1]
+                        b += w * image[sy, sx, 2]
+                        norm += w
+    colour_out[i, 0] = r / norm
+    colour_out[i, 1] = g / norm
+    colour_out[i, 2] = b / norm
+
+
+def improve(fields, targets, *, radius, reach, samples, scale_weight, seed, device):
+    """One sweep. fields: dict of arrays image (H,W,3) f32, weight, scale (H,W) f32, wanted, offered (H,W) i32, field
+    (H,W,2) i32 (y, x of the source, -1 outside the targets); targets (N,2) i32 (y, x). Returns new field and cost."""
+    import numpy as np
+
+    initialise()
+    names = ("image", "weight", "scale", "wanted", "offered")
+    inputs = [wp.array(np.ascontiguousarray(fields[n]), device=device) for n in names]
+    inputs += [wp.array(targets, device=device), wp.array(fields["field"], device=device)]
+    field_out = wp.array(fields["field"], device=device)
+    cost_out = wp.zeros(fields["weight"].shape, dtype=wp.float32, device=device)
+
+    def band(start, stop):
+        wp.launch(
+            _improve,
+            dim=stop - start,
+            inputs=[*inputs, start, radius, reach, samples, scale_weight, seed],
+            outputs=[field_out, cost_out],
+            device=device,
+        )
+
+    run_bands(band, len(targets), workers=None if device == "cpu" else 1)
+    return field_out.numpy(), cost_out.numpy()
+
+
+def vote(image, field, cost, holes, *, radius, sharpness, device):
+    """Colours (N,3) f32 of the hole pixels (N,2) i32 from the patches that overlap them."""
+    initialise()
+    inputs = [wp.array(a, device=device) for a in (image, field, cost, holes)]
+    out = wp.zeros((len(holes), 3), dtype=wp.float32, device=device)
+
+    def band(start, stop):
+        wp.launch(
+            _vote, dim=stop - start, inputs=[*inputs, start, radius, sharpness], outputs=[out], device=device
+        )
+
+    run_bands(band, len(holes), workers=None if device == "cpu" else 1)
+    return out.numpy()

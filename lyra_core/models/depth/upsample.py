@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth from a working resolution to the photo's, with its edges on the photo's edges and nothing afloat between.
+
+Smooth places are interpolated. At a discontinuity a pixel belongs either to the near or to the far side: its colour
+decides by bilateral weights (Kopf et al. 2007, "Joint Bilateral Upsampling"), and only that side's depths are averaged.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["snap_edges", "upsample_log_depth", "upsample_logits"]
+
+_JUMP = 0.10  # of log depth within a 3x3 neighbourhood: a discontinuity, not a slanted wall
+_COLOUR_SIGMA = 0.07  # sRGB distance at which two pixels are probably different things
+
+
+def snap_edges(log_depth: NDArray[np.float32], *, reach: int = 2, jump: float = 0.16) -> NDArray[np.float32]:
+    """Move pixels that hang between two surfaces onto the nearer one of them.
+
+    A pixel inside a jump of log depth (h, w) larger than `jump` within `reach` pixels takes the least or the greatest
+    depth around it, unless the surface itself is that steep (its neighbours change evenly over a wider window).
+    """
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    low, high = cv2.erode(log_depth, kernel), cv2.dilate(log_depth, kernel)
+    wide = np.ones((4 * reach + 1, 4 * reach + 1), np.uint8)
+    span, wide_span = high - low, cv2.dilate(log_depth, wide) - cv2.erode(log_depth, wide)
+    edge = (span > jump) & (
+        wide_span < 1.6 * span
+    )  # a ramp doubles its span in a window twice as wide, a step does not
+    side = np.where(log_depth - low < high - log_depth, low, high)
+    # Only what hangs in between moves; both plateaus keep their relief.
+    hanging = np.minimum(log_depth - low, high - log_depth) > 0.12 * span
+    return np.where(edge & hanging, side, log_depth).astype(np.float32)
+
+
+def _neighbours(x: NDArray[np.intp], y: NDArray[np.intp], shape: tuple[int, int], zoom: tuple[float, float]):  # noqa: ANN202
+    """Flat indices (9, N) of the 3x3 working pixels around full-resolution pixels, and their distance squared there."""
+    u, v = (x + 0.5) / zoom[0] - 0.5, (y + 0.5) / zoom[1] - 0.5
+    column, row = np.rint(u).astype(np.intp), np.rint(v).astype(np.intp)
+    indices, distances = [], []
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            c, r = np.clip(column + dx, 0, shape[1] - 1), np.clip(row + dy, 0, shape[0] - 1)
+            indices.append(r * shape[1] + c)
+            distances.append((column + dx - u) ** 2 + (row + dy - v) ** 2)
+    return np.stack(indices), np.stack(distances).astype(np.float32)
+
+
+def upsample_log_depth(log_depth: NDArray[np.float32], rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, w) log depth to the size of rgb (H, W, 3) float32 in [0, 1]."""
+    height, width = rgb.shape[:2]
+    shape = log_depth.shape
+    smooth = cv2.resize(log_depth, (width, height), interpolation=cv2.INTER_LINEAR)
+    kernel = np.ones((3, 3), np.uint8)
+    near, far = cv2.erode(log_depth, kernel), cv2.dilate(log_depth, kernel)
+    edge = cv2.resize((far - near > _JUMP).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    y, x = np.nonzero(edge)
+    if not len(x):
+        return smooth
+    guide = cv2.resize(rgb, (shape[1], shape[0]), interpolation=cv2.INTER_AREA).reshape(-1, 3)
+    index, distance = _neighbours(x, y, (shape[0], shape[1]), (width / shape[1], height / shape[0]))
+    colour = np.square(guide[index] - rgb[y, x][None]).sum(axis=-1)
+    weight = np.exp(-colour / (2 * _COLOUR_SIGMA**2) - distance / 1.2) + np.float32(1e-6) * np.exp(-distance)
+    values = log_depth.reshape(-1)[index]
+    middle = 0.5 * (values.min(axis=0) + values.max(axis=0))
+    is_far = values > middle
+    far_weight = (weight * is_far).sum(axis=0)
+    near_weight = weight.sum(axis=0) - far_weight
+    chosen = weight * (is_far == (far_weight > near_weight))
+    out = smooth
+    out[y, x] = (chosen * values).sum(axis=0) / chosen.sum(axis=0)
+    return out
+
+
+def upsample_logits(
+    probability: NDArray[np.float32], rgb: NDArray[np.float32], *, radius: int = 8
+) -> NDArray[np.bool_]:
+    """Sky probability (h, w) to a mask (H, W) whose rim follows the photo: a guided filter on grey, then one half."""
+    height, width = rgb.shape[:2]
+    coarse = cv2.resize(probability, (width, height), interpolation=cv2.INTER_LINEAR)
+    if float(coarse.max()) < 0.5:
+        return np.zeros((height, width), bool)
+    # Sky differs from roofs and leaves mostly by brightness and blue.
+    grey = np.clip(0.35 * rgb[..., 1] + 0.65 * rgb[..., 2], 0, 1).astype(np.float32)
+    side = (2 * radius + 1, 2 * radius + 1)
+
+    def mean(value: NDArray[np.float32]) -> NDArray[np.float32]:
+        return cv2.blur(value, side)
+
+    mean_grey, mean_sky = mean(grey), mean(coarse)
+    slope = (mean(grey * coarse) - mean_grey * mean_sky) / (mean(grey * grey) - mean_grey**2 + 1e-3)
+    offset = mean_sky - slope * mean_grey
+    return mean(slope) * grey + mean(offset) > 0.5

@@ -18,14 +18,18 @@ __all__ = ["EMPTY", "mark", "nearest", "reach"]
 wp.set_module_options({"enable_backward": False, "max_unroll": 2})
 
 EMPTY = 3.0e38
-_EMPTY = wp.constant(3.0e38)
+
+_Depth = NDArray[np.float16] | NDArray[np.float32]
 
 
 @wp.struct
 class View:
     """One entry as seen from one target; matrices act on (column, row, 1) of the entry's thinned grid."""
 
-    depth: wp.array2d(dtype=wp.float16)
+    half: wp.array2d(dtype=wp.float16)  # depth, in one of the two
+    full: wp.array2d(dtype=wp.float32)
+    rows: int
+    columns: int
     forward: wp.mat33
     offset: wp.vec3
     phantom: wp.vec3  # where points without depth land (reference mode: the world origin); z <= 0: nowhere
@@ -34,7 +38,11 @@ class View:
 @wp.func
 def landing(view: View, row: int, column: int, round_cells: int, width: int, height: int):
     """(cell, z) of one point: cell is row * width + column in the target grid, -1 outside or behind."""
-    depth = float(view.depth[row, column])
+    depth = float(0.0)
+    if view.full.shape[0] > 0:
+        depth = view.full[row, column]
+    else:
+        depth = float(view.half[row, column])
     p = view.phantom
     if depth > 0.0:
         p = depth * (view.forward * wp.vec3(float(column), float(row), 1.0)) + view.offset
@@ -64,8 +72,8 @@ def nearest(
 ):
     """Smallest depth per cell. CPU: a serial launch over the views of one band, with its own buffer."""
     index = first + wp.tid()
-    for row in range(views[index].depth.shape[0]):
-        for column in range(views[index].depth.shape[1]):
+    for row in range(views[index].rows):
+        for column in range(views[index].columns):
             cell, z = landing(views[index], row, column, round_cells, width, height)
             if cell >= 0 and z < nearest_out[cell]:
                 wp.atomic_min(nearest_out, cell, z)
@@ -85,8 +93,8 @@ def mark(
 ):
     """Set the bits of the cells that a view shows: its point is within the tolerance of the nearest one."""
     index = first + wp.tid()
-    for row in range(views[index].depth.shape[0]):
-        for column in range(views[index].depth.shape[1]):
+    for row in range(views[index].rows):
+        for column in range(views[index].columns):
             cell, z = landing(views[index], row, column, round_cells, width, height)
             if cell >= 0:
                 limit = nearest_depth[cell]
@@ -94,10 +102,14 @@ def mark(
                     bits_out[index, cell >> 5] = bits_out[index, cell >> 5] | (wp.uint32(1) << wp.uint32(cell & 31))
 
 
-def _view(depth: NDArray[np.float16], matrices: tuple[NDArray[np.float64], ...], device: str) -> Any:
+def _view(depth: _Depth, matrices: tuple[NDArray[np.float64], ...], device: str) -> Any:
     forward, offset, phantom = matrices
     view = View()
-    view.depth = wp.array(depth, dtype=wp.float16, device=device, copy=False)
+    view.rows, view.columns = depth.shape
+    if depth.dtype == np.float16:
+        view.half = wp.array(depth, dtype=wp.float16, device=device, copy=False)
+    else:
+        view.full = wp.array(depth, dtype=wp.float32, device=device, copy=False)
     view.forward = wp.mat33(*forward.ravel().tolist())
     view.offset = wp.vec3(*offset.tolist())
     view.phantom = wp.vec3(*phantom.tolist())
@@ -105,7 +117,7 @@ def _view(depth: NDArray[np.float16], matrices: tuple[NDArray[np.float64], ...],
 
 
 def reach(
-    depths: Sequence[NDArray[np.float16]],
+    depths: Sequence[_Depth],
     matrices: Sequence[tuple[NDArray[np.float64], ...]],
     grid: tuple[int, int],
     *,

@@ -106,6 +106,30 @@ def sample_light(lights: wp.array(dtype=wp.vec3), base: int, width: int, height:
 
 
 @wp.func
+def meet_face(mesh: wp.uint64, face: int, origin: wp.vec3, direction: wp.vec3) -> wp.vec4:
+    """Where a ray meets one triangle (Moeller and Trumbore 1997): weights of its first two corners, cosine to the
+    normal, distance; the distance is -1 outside."""
+    a = wp.mesh_eval_position(mesh, face, 1.0, 0.0)
+    b = wp.mesh_eval_position(mesh, face, 0.0, 1.0)
+    c = wp.mesh_eval_position(mesh, face, 0.0, 0.0)
+    ca = a - c
+    cb = b - c
+    p = wp.cross(direction, cb)
+    determinant = wp.dot(ca, p)
+    miss = wp.vec4(0.0, 0.0, 0.0, -1.0)
+    if wp.abs(determinant) < 1.0e-12:
+        return miss
+    inverse = 1.0 / determinant
+    to = origin - c
+    u = wp.dot(to, p) * inverse
+    q = wp.cross(to, ca)
+    v = wp.dot(direction, q) * inverse
+    if u < 0.0 or v < 0.0 or u + v > 1.0:
+        return miss
+    return wp.vec4(u, v, wp.abs(determinant) / wp.length(wp.cross(ca, cb)), wp.dot(cb, q) * inverse)
+
+
+@wp.func
 def tone(x: float) -> float:
     """Filmic curve (Narkowicz 2016), linear light in, display-linear 0..1 out."""
     return wp.clamp(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
@@ -164,9 +188,15 @@ def raycast_kernel(
     centre = ray_from_pixel * wp.vec3(float(column) + 0.5, float(row) + 0.5, 1.0)
     step = 1.0 / float(samples)
     for k in range(steps + 1):
+        # Opposite corners first: if one triangle holds both, the samples between are met in its plane without the tree.
+        cell = k
+        if k == 1:
+            cell = steps - 1
+        if k > 1 and k < steps:
+            cell = k - 1
         shade = int(1)
-        px = float(column) + (float(k % samples) + 0.5) * step
-        py = float(row) + (float(k // samples) + 0.5) * step
+        px = float(column) + (float(cell % samples) + 0.5) * step
+        py = float(row) + (float(cell // samples) + 0.5) * step
         if k == steps:
             if same == 1 or samples % 2 == 1:
                 break
@@ -180,13 +210,27 @@ def raycast_kernel(
         face = int(-1)
         colour = wp.vec3(0.0, 0.0, 0.0)
         texture = int(0)
+        near = wp.vec4(0.0, 0.0, 0.0, -1.0)
+        if k > 1 and same == 1 and first_face >= 0:
+            if scene.flags[first_face] == 0:
+                near = meet_face(scene.mesh, first_face, origin, direction)
         for _layer in range(_ALPHA_LAYERS):
-            query = wp.mesh_query_ray(scene.mesh, origin + direction * start, direction, 1.0e6)
-            if not query.result:
-                face = -1
-                break
-            face = query.face
-            start = start + query.t
+            bary_u = near[0]
+            bary_v = near[1]
+            slope = near[2]
+            if near[3] > 0.0:
+                face = first_face
+                start = near[3]
+            else:
+                query = wp.mesh_query_ray(scene.mesh, origin + direction * start, direction, 1.0e6)
+                if not query.result:
+                    face = -1
+                    break
+                face = query.face
+                start = start + query.t
+                bary_u = query.u
+                bary_v = query.v
+                slope = wp.abs(wp.dot(query.normal, direction))
             texture = scene.textures[face]
             flag = scene.flags[face]
             if flag == _FLAG_SKY:
@@ -194,11 +238,10 @@ def raycast_kernel(
                 break
             if flag == 0 and shade == 0:
                 break
-            w2 = 1.0 - query.u - query.v
-            uv = scene.uvs[3 * face] * query.u + scene.uvs[3 * face + 1] * query.v + scene.uvs[3 * face + 2] * w2
-            slope = wp.max(wp.abs(wp.dot(query.normal, direction)), 0.06)
+            w2 = 1.0 - bary_u - bary_v
+            uv = scene.uvs[3 * face] * bary_u + scene.uvs[3 * face + 1] * bary_v + scene.uvs[3 * face + 2] * w2
             # Between the short (1) and the long (1/slope) axis of the footprint: the sub-samples filter the rest.
-            lod = wp.log2(wp.max(start * pixel_angle * scene.density[face] * wp.pow(slope, -0.6), 1.0e-6))
+            lod = wp.log2(wp.max(start * pixel_angle * scene.density[face], 1.0e-6)) - 0.6 * wp.log2(wp.max(slope, 0.06))
             value = sample_texture(scene.atlas, scene.table, texture, uv, lod)
             if (flag & _FLAG_ALPHA) != 0 and value[3] < 0.5:
                 face = -1
@@ -209,8 +252,8 @@ def raycast_kernel(
                 page = scene.light_ids[face]
                 if page >= 0:
                     luv = (
-                        scene.light_uvs[3 * face] * query.u
-                        + scene.light_uvs[3 * face + 1] * query.v
+                        scene.light_uvs[3 * face] * bary_u
+                        + scene.light_uvs[3 * face + 1] * bary_v
                         + scene.light_uvs[3 * face + 2] * w2
                     )
                     light = sample_light(
@@ -218,8 +261,8 @@ def raycast_kernel(
                     )
                 else:
                     light = (
-                        scene.corner_light[3 * face] * query.u
-                        + scene.corner_light[3 * face + 1] * query.v
+                        scene.corner_light[3 * face] * bary_u
+                        + scene.corner_light[3 * face + 1] * bary_v
                         + scene.corner_light[3 * face + 2] * w2
                     )
             colour = wp.cw_mul(wp.vec3(value[0], value[1], value[2]), light)
@@ -244,7 +287,7 @@ def raycast_kernel(
             first_face = face
         if face != first_face:
             same = 0
-        if samples % 2 == 1 and k == steps // 2:
+        if samples % 2 == 1 and cell == steps // 2:
             depth = float(0.0)
             if face >= 0:
                 depth = start / length

@@ -86,8 +86,11 @@ def scan(images: wp.array(dtype=Image), source: int, all_pixels: int, range_out:
         if usable and p[0] > -_FAR:
             low = wp.min(low, p[1])
             high = wp.max(high, p[1])
+        z = p[2]
+        if not usable and images[source].points.shape[0] == 0:
+            z = images[source].phantom  # the reference unprojects masked pixels to the world origin
         if usable or all_pixels == 1:
-            deepest = wp.max(deepest, p[2])
+            deepest = wp.max(deepest, z)
     range_out[source, row] = wp.vec3(low, high, deepest)
 
 

@@ -86,6 +86,7 @@ def _surface(views: list[View], voxel: float, max_range: float, config: MeshConf
         rgb = view.rgb.astype(np.float32) / np.float32(255)
         volume.integrate(depth, view.camera, weight=view.weight, rgb=rgb, sky=view.sky)
     mesh = volume.extract()
+    _LOG.debug("fused %d views into %d blocks, %d triangles", len(views), len(volume), len(mesh.faces))
     if not len(mesh.faces):
         raise InputError(
             "The depth maps do not form a surface",

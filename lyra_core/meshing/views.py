@@ -135,12 +135,18 @@ def choose_voxel_size(views: list[View], config: MeshConfig, max_range: float) -
     if config.voxel_size is not None:
         return config.voxel_size
     coarse = max_range / 80
-    cells = []
+    cells, areas = [], []
     for view in views:
-        depth = view.depth[::4, ::4]
-        keep = (depth > 0) & (depth < max_range)
-        # Stretched pixels would leave gaps in the count: the area of a pixel is counted through its cell.
-        points = unproject(view.depth, view.camera)[::4, ::4][keep]
-        cells.append(np.unique(np.floor(points / coarse).astype(np.int32), axis=0))
-    area = len(np.unique(np.concatenate(cells), axis=0)) * coarse**2 / 1.5  # a plane meets 1..2 cells per cell face
-    return float(np.clip(np.sqrt(2.2 * area / config.triangles), 0.015, 0.20))
+        points = unproject(view.depth, view.camera)[::4, ::4]
+        used = (view.depth[::4, ::4] > 0) & (view.depth[::4, ::4] < max_range)
+        right, down = points[:-1, 1:] - points[:-1, :-1], points[1:, :-1] - points[:-1, :-1]
+        keep = used[:-1, :-1] & used[:-1, 1:] & used[1:, :-1]
+        # Stretched pixels stand for several cells, those across depth edges for nothing that large.
+        area = np.minimum(np.linalg.norm(np.cross(right[keep], down[keep]), axis=1), 4 * coarse**2)
+        index, owner = np.unique(np.floor(points[:-1, :-1][keep] / coarse).astype(np.int64), axis=0, return_inverse=True)
+        cells.append(index)
+        areas.append(np.bincount(owner.reshape(-1), area, len(index)))
+    _, owner = np.unique(np.concatenate(cells), axis=0, return_inverse=True)
+    most = np.zeros(int(owner.max(initial=0)) + 1)
+    np.maximum.at(most, owner.reshape(-1), np.concatenate(areas))  # views that see the same cell count once
+    return float(np.clip(np.sqrt(2.2 * most.sum() / config.triangles), 0.015, 0.20))

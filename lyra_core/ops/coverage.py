@@ -24,7 +24,7 @@ from lyra_core.ops.device import resolve_device
 from lyra_core.ops.surface import view_matrices
 from lyra_core.types import Camera
 
-__all__ = ["STRIDE", "Compat", "View", "frustum_hull", "greedy", "in_view", "make_view", "owner_counts", "reach"]
+__all__ = ["STRIDE", "Compat", "View", "frustum_hull", "greedy", "in_view", "make_view", "most_owned", "owner_counts", "reach"]
 
 STRIDE = 4
 """Pixels per cell, and per kept depth sample."""
@@ -41,9 +41,8 @@ class View:
     Attributes
     ----------
     index: frame number (negative for views given by the user).
-    depth: (ceil(H/4), ceil(W/4)) float16 z-depth [m]; 0 where there is none.
+    depth: (ceil(H/4), ceil(W/4)) float16 (or float32) z-depth [m]; 0 where there is none.
     camera: the full-size view.
-    sample: (x, y) full-size pixel coordinate of the first sample: (0.5, 0.5) is the centre of the first pixel.
     hull: (M, 8, 3) float64 world corners [m] of frusta that hold all points, one for each tile.
     """
 
@@ -54,14 +53,19 @@ class View:
 
 
 def make_view(
-    index: int, depth: NDArray[np.float32], camera: Camera, *, valid: NDArray[np.bool_] | None = None
+    index: int,
+    depth: NDArray[np.float32],
+    camera: Camera,
+    *,
+    valid: NDArray[np.bool_] | None = None,
+    dtype: type[np.float16] | type[np.float32] = np.float16,
 ) -> View:
-    """Thin a depth map (H, W) [m] to every fourth pixel, float16; pixels outside valid (H, W) count as empty."""
+    """Thin a depth map (H, W) [m] to every fourth pixel; pixels outside valid (H, W) count as empty."""
     thin = depth[::STRIDE, ::STRIDE]
     if valid is not None:
         thin = np.where(valid[::STRIDE, ::STRIDE], thin, 0)
     # Depth beyond float16 is as good as sky for coverage: drop it rather than let it become inf.
-    small = np.where(np.isfinite(thin) & (thin < 6.0e4), thin, 0).astype(np.float16)
+    small = np.where(np.isfinite(thin) & (thin < 6.0e4), thin, 0).astype(dtype)
     return View(index, small, camera, frustum_hull(small, camera))
 
 
@@ -266,3 +270,8 @@ def owner_counts(
         counts[i] = int(np.bitwise_count(row & free).sum())
         free &= ~row
     return counts
+
+
+def most_owned(counts: NDArray[np.int64], count: int = 5) -> tuple[int, ...]:
+    """Positions of the count views that own most cells, best last; ties to the first."""
+    return tuple(reversed(np.argsort(-counts, kind="stable")[:count].tolist()))

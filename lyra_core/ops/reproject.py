@@ -14,7 +14,7 @@ pixels that count, and needs at least a tenth of a pixel of weight.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Reprojection", "Source", "pixel_landings", "project_pixels", "reliability_mask", "reproject", "splat_points", "view_chain"]
 
 Compat = Literal["default", "reference"]
+Inverse = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 _F32 = NDArray[np.float32]
 _FARTHEST = np.float32(1e4)  # metres; the reference clamps depth there
@@ -155,19 +156,26 @@ def reliability_mask(
     return out
 
 
-def view_chain(source: Camera, target: Camera, compat: Compat) -> tuple[NDArray[np.floating], ...]:
+def view_chain(
+    source: Camera, target: Camera, compat: Compat, inverse: Inverse = np.linalg.inv
+) -> tuple[NDArray[np.floating], ...]:
     """Matrices from source pixels to target pixels: (forward, offset) of view_matrices, or the reference's four.
 
     The four (K^-1, camera to world, world to camera, K; float32) are multiplied one after the other in
-    float32, because their rounding decides masks where a coordinate is almost an integer.
+    float32, because their rounding decides masks where a coordinate is almost an integer. For the same
+    reason the last bit of the two inverses matters: inverse is the float32 routine that makes them.
     """
     if compat == "default":
         return view_matrices(source, target)
-    single = np.float32
-    source_w2c = np.linalg.inv(source.world_from_camera).astype(single)
-    target_w2c = np.linalg.inv(target.world_from_camera).astype(single)
-    ray = np.linalg.inv(source.intrinsics.astype(single))
-    return ray, np.linalg.inv(source_w2c), target_w2c, target.intrinsics.astype(single)
+    ray = inverse(source.intrinsics.astype(np.float32))
+    return ray, inverse(_world_to_camera(source)), _world_to_camera(target), target.intrinsics.astype(np.float32)
+
+
+def _world_to_camera(camera: Camera) -> _F32:
+    """(4, 4) float32 w2c; one that came from a float32 file is that file's matrix again."""
+    matrix = np.linalg.inv(camera.world_from_camera)
+    matrix[np.abs(matrix) < 1e-14] = 0.0  # float64 rounding of exact zeros
+    return matrix.astype(np.float32)
 
 
 def _apply(matrix: NDArray[np.float32], *columns: _F32 | float) -> list[_F32]:
@@ -197,19 +205,21 @@ def pixel_landings(depth: _F32, matrices: tuple[NDArray[np.floating], ...]) -> _
     )
 
 
-def project_pixels(source: Camera, depth: _F32, target: Camera, *, compat: Compat = "default") -> _F32:
+def project_pixels(
+    source: Camera, depth: _F32, target: Camera, *, compat: Compat = "default", inverse: Inverse = np.linalg.inv
+) -> _F32:
     """(H, W, 3) target pixel coordinates and depth (u, v, z) of each source pixel; NaN, NaN, z if not in front.
 
     In reference mode coordinates are integers at pixel centres on both sides.
     """
-    point = pixel_landings(depth, view_chain(source, target, compat))
+    point = pixel_landings(depth, view_chain(source, target, compat, inverse))
     z = point[..., 2:]
     with np.errstate(divide="ignore", invalid="ignore"):
         uv = np.where((z > 0) & (depth > 0)[..., None], point[..., :2] / (z + np.float32(1e-7)), np.nan)
     return np.concatenate([uv, z], axis=-1).astype(np.float32)
 
 
-def _pixels(source: Source, target: Camera, compat: Compat) -> Pixels:
+def _pixels(source: Source, target: Camera, compat: Compat, inverse: Inverse) -> Pixels:
     from lyra_core.kernels.reproject_launch import Pixels
 
     depth = np.ascontiguousarray(source.depth, np.float32)
@@ -223,7 +233,7 @@ def _pixels(source: Source, target: Camera, compat: Compat) -> Pixels:
         valid=np.ascontiguousarray(source.valid).view(np.uint8),
         depth=depth,
         points=None,
-        matrices=view_chain(source.camera, target, compat),
+        matrices=view_chain(source.camera, target, compat, inverse),
         phantom=phantom,
         half=0.0 if reference else 0.5,
     )
@@ -238,6 +248,7 @@ def reproject(
     log_maximum: float | None = None,
     hole: float = 0.0,
     index: bool = True,
+    inverse: Inverse = np.linalg.inv,
 ) -> Reprojection:
     """Reproject sources into target; all of them are merged in one pass.
 
@@ -247,10 +258,11 @@ def reproject(
         among all targets of a batch: take the largest `log_maximum` of single calls, and call again.
     hole: colour where nothing lands (the reference uses -1 for images in -1..1).
     index: also fill source and source_xy.
+    inverse: float32 matrix inverse of the reference mode; for its exact masks give torch.linalg.inv.
     """
     if not sources:
         raise InputError("Reprojection needs at least one source", got="none")
-    return _run([_pixels(s, target, compat) for s in sources], (target.height, target.width),
+    return _run([_pixels(s, target, compat, inverse) for s in sources], (target.height, target.width),
                 device, compat, log_maximum, hole, index)  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def _landings(pixels: Pixels) -> tuple[_F32, NDArray[np.bool_]]:
         return pixels.points, np.ones(pixels.points.shape[:2], bool)
     assert pixels.depth is not None
     point = pixel_landings(pixels.depth, pixels.matrices)
-    has = pixels.depth > 0
+    has = (pixels.depth > 0) & (pixels.valid > 0)
     z = np.where(has, point[..., 2], np.float32(pixels.phantom))
     front = has & (z > 0)
     far = np.where(front, z, 1) + np.float32(1e-7 if len(pixels.matrices) == 4 else 0)

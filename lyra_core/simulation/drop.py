@@ -23,6 +23,7 @@ _RADII = (0.02, 0.10)  # [m]
 _HEIGHTS = (0.3, 2.2)  # [m] above the floor
 _HEADROOM = 0.15  # [m] between the start of a body and the lowest surface above it, and around it
 _MARGINS = (0.30, 0.20, 0.10)  # [m] from the edge of the free floor; the widest that leaves room is taken
+_MIN_FLOOR = 0.5  # [m^2] of free floor, below which a drop test says nothing of a world
 _LOOK_EVERY = 10  # steps between two looks at all bodies: 83 ms at 120 Hz
 FELL, LEFT, LANDED = 1, 2, 0
 
@@ -90,7 +91,7 @@ test_bodies.__test__ = False  # type: ignore[attr-defined]  # not a pytest funct
 def plan_drops(floor: FloorMap, count: int, rng: np.random.Generator) -> DropPlan:
     """Random starts over the free floor, below the ceiling, clear of obstacles and of the floor's edge.
 
-    Errors: SimulationError if the world has no free floor to drop on.
+    Errors: SimulationError if the world has less than half a square metre of free floor.
     """
     around = max(1, round(_HEADROOM / floor.cell))
     ceiling = ndimage.minimum_filter(floor.overhead, size=2 * around + 1)
@@ -102,7 +103,7 @@ def plan_drops(floor: FloorMap, count: int, rng: np.random.Generator) -> DropPla
         rows, columns = np.nonzero((distance > margin) & (room > _HEIGHTS[0]))
         if len(rows) * floor.cell**2 >= 0.25:  # a quarter square metre
             break
-    if len(rows) == 0:
+    if len(rows) == 0 or floor.free_area < _MIN_FLOOR:
         raise SimulationError(
             "The colliders promise no free floor to test",
             got=f"{floor.free_area:.2f} m2 of free floor at z = {floor.floor_z:g} m",

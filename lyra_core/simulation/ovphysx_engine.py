@@ -31,6 +31,7 @@ _LOG = logging.getLogger(__name__)
 _PACKAGES = ("ovphysx", "ovstage", "physx_usd_schemas")
 INSTALL_COMMAND = 'pip install "lyra-worldgen[physics]"'
 _STATE = ("position", "orientation", "linearVelocity")
+_NEWTON_WARNING = "/ovphysx/schemas/warnMissingNewtonSchema"
 _REST = ("linearVelocity", "angularVelocity")
 
 
@@ -88,7 +89,7 @@ class OvPhysxEngine:
             raise SimulationError("One stage at a time", got="a stage is open", do="Close it first")
         ovstage = self._ovstage
         loaded = ovstage.Stage(f"lyra-{id(self)}")
-        physx = self._ovphysx.PhysX()
+        physx = self._ovphysx.PhysX(config=self._config())
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -111,6 +112,10 @@ class OvPhysxEngine:
                 physx.wait_task(physx.detach_ovstage())
             loaded.destroy()
             physx.destroy()
+
+    def _config(self) -> Any:
+        # Our stages author no newton:* attributes, so their schema is not missed.
+        return self._ovphysx.PhysXConfig(carbonite_overrides={_NEWTON_WARNING: False})
 
     def _find_bodies(self, loaded: Any) -> None:
         """Learn the engine's order of bodies; ours is by path."""

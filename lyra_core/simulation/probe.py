@@ -107,7 +107,7 @@ def _cast_down(
 ) -> None:
     """Raise top (M,) to the highest up-facing hit below start. Exact: each triangle meets the rays of its cells."""
     corners = mesh.vertices[mesh.faces].astype(np.float64)
-    cross_z = np.cross(corners[:, 1, :2] - corners[:, 0, :2], corners[:, 2, :2] - corners[:, 0, :2])
+    cross_z = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     corners, cross_z = corners[cross_z > 0], cross_z[cross_z > 0]
     first = np.floor((corners[..., :2].min(axis=1) - np.asarray(floor.origin)) / floor.cell).astype(np.int64)
     last = np.floor((corners[..., :2].max(axis=1) - np.asarray(floor.origin)) / floor.cell).astype(np.int64)
@@ -127,8 +127,13 @@ def _cast_down(
             a, b, c = (corners[part[triangle], k] for k in range(3))
             p = xy[rays].astype(np.float64)
             area = cross_z[part[triangle]]
-            v = np.cross(p - a[:, :2], c[:, :2] - a[:, :2]) / area
-            w = np.cross(b[:, :2] - a[:, :2], p - a[:, :2]) / area
+            v = _cross(p - a[:, :2], c - a) / area
+            w = _cross(b - a, p - a[:, :2]) / area
             z = a[:, 2] + v * (b[:, 2] - a[:, 2]) + w * (c[:, 2] - a[:, 2])
             hit = (v >= 0) & (w >= 0) & (v + w <= 1) & (z <= start[rays])
             np.maximum.at(top, rays[hit], z[hit])
+
+
+def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """z of the cross product of the xy parts."""
+    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]

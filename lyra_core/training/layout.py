@@ -170,7 +170,7 @@ def _pendant(b: SolidBuilder, walls: Walls, palette: Palette) -> NDArray[np.floa
     with b.at(x, y):
         b.cylinder(0.006, z + 0.12, walls.height, palette.metal, sides=5)
         b.lathe([(0.2, z - 0.08), (0.17, z + 0.05), (0.06, z + 0.13)], palette.shade, sides=16)
-    return np.array([[x, y, z - 0.15], [2.4, 2.0, 1.45], [0.12, 0, 0]])
+    return np.array([[x, y, z - 0.15], [2.3, 2.05, 1.72], [0.12, 0, 0]])
 
 
 def furnish(
@@ -213,7 +213,7 @@ def furnish(
     if found is not None:
         x, y, yaw = walls.origin(found[0])
         at = np.array([x + np.cos(yaw) * found[1] - np.sin(yaw) * 0.3, y + np.sin(yaw) * found[1] + np.cos(yaw) * 0.3])
-        lamps.append(np.array([[at[0], at[1], 1.8], [1.5, 1.2, 0.8], [0.1, 0, 0]]))
+        lamps.append(np.array([[at[0], at[1], 1.8], [1.4, 1.22, 0.98], [0.1, 0, 0]]))
     if rng.random() < 0.7:
         lamps.append(_pendant(b, walls, palette))
     for o in walls.openings:
@@ -224,7 +224,7 @@ def furnish(
                 np.array(
                     [
                         [x + np.cos(yaw) * along + np.sin(yaw) * 1.0, y + np.sin(yaw) * along - np.cos(yaw) * 1.0, 2.3],
-                        [2.2, 1.9, 1.5],
+                        [2.1, 1.9, 1.65],
                         [0.1, 0, 0],
                     ]
                 )

@@ -18,7 +18,7 @@ from lyra_core.geometry import intrinsics_from_fov, look_at
 from lyra_core.training import textures
 from lyra_core.training.furniture import Palette
 from lyra_core.training.lighting import Lights, bake
-from lyra_core.training.renderer import TexturedScene, auto_exposure, render
+from lyra_core.training.renderer import TexturedScene, auto_exposure, render, render_faces
 from lyra_core.training.shell import DOOR_HEIGHT, DOOR_WIDTH, Surfaces, Walls, build_shell, plan_openings
 from lyra_core.training.solids import Material, QuadSet, SolidBuilder
 from lyra_core.types import Camera, CameraPath, Frame
@@ -152,9 +152,9 @@ def _is_free(
     return inside & ~near
 
 
-_WALL_COLORS = ((214, 206, 190), (196, 204, 204), (206, 188, 160), (188, 198, 176), (214, 196, 184), (176, 186, 200))
-_WOODS = ((166, 116, 72), (128, 84, 52), (196, 156, 108), (104, 70, 48), (176, 136, 98))
-_CLOTHS = ((96, 110, 132), (138, 74, 62), (120, 128, 96), (172, 152, 124), (84, 84, 92), (150, 116, 72), (70, 104, 108))
+_WALL_COLORS = ((214, 208, 196), (200, 205, 205), (206, 194, 174), (192, 199, 184), (212, 200, 191), (184, 191, 201))
+_WOODS = ((158, 116, 80), (122, 86, 60), (190, 156, 116), (100, 72, 54), (170, 136, 104))
+_CLOTHS = ((98, 108, 124), (132, 82, 72), (118, 124, 102), (168, 152, 130), (86, 86, 92), (140, 116, 86), (78, 102, 106))
 
 
 @dataclass
@@ -264,14 +264,14 @@ def _lights(rng: np.random.Generator, portals: NDArray[np.float32], lamps: list[
 def _find_route(
     rng: np.random.Generator, scene: TexturedScene, size: tuple[float, float, float], solids: NDArray[np.float32]
 ) -> Route:
-    """The walk with the most open first view among random free ones."""
+    """Of random free walks the one that keeps its distance and starts with a view of many things."""
     best, best_score = None, -np.inf
     tried = 0
     for _ in range(3000):
         start = (*rng.uniform((0.4, 0.4), (size[0] - 0.4, size[1] - 0.4)), float(rng.uniform(1.3, 1.5)))
         middle = np.arctan2(size[1] / 2 - start[1], size[0] / 2 - start[0])
         heading = float(middle + rng.uniform(-0.6, 0.6))
-        turn = float(np.deg2rad(rng.uniform(60, 75)) * rng.choice([-1, 1]))
+        turn = float(np.deg2rad(rng.uniform(55, 70)) * rng.choice([-1, 1]))
         course = heading + turn * rng.uniform(0.0, 0.6)
         step = float(rng.uniform(0.7, 1.2))
         route = Route(start, heading, turn, (step * np.cos(course), step * np.sin(course)), 0.13)
@@ -279,7 +279,8 @@ def _find_route(
         if not _is_free(np.array(line), size, solids, _CLEARANCE).all():
             continue
         depth = np.concatenate([_near_depth(scene, route.pose(s)) for s in (0.0, 0.5, 1.0)])
-        score = float(np.percentile(depth, 10)) + 0.5 * float(np.median(depth))
+        things = len(np.unique(render_faces(scene, Camera(intrinsics_from_fov(70, 32, 18), route.pose(0.0), 32, 18))))
+        score = float(np.percentile(depth, 10)) + 0.5 * float(np.median(depth)) + 0.012 * things
         if score > best_score:
             best, best_score = route, score
         tried += 1

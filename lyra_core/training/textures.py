@@ -311,6 +311,9 @@ def hills_sky(rng: np.random.Generator) -> _Image:
     sky = sky * (1 - mix) + mix * 250.0
     meadow = np.array([104.0, 126, 74]) * (1 + 0.15 * fractal(rng, (height, width), slope=0.9))[..., None]
     line = 0.05 + 0.03 * fractal(rng, (1, width), slope=0.9) + 0.02
-    trees = np.array([52.0, 74, 46]) * (1 + 0.3 * fractal(rng, (height, width), slope=0.4))[..., None]
-    far = np.where((elevation < line)[..., None], trees * 0.8 + np.array([22.0, 26, 30]), sky)
-    return _image(np.where((elevation < -0.03)[..., None], meadow, far))
+    trees = np.array([52.0, 74, 46]) * (1 + 0.25 * fractal(rng, (height, width), slope=0.7))[..., None]
+    # Soft edges: the picture is magnified about three times on screen, hard ones would show its pixels.
+    wood = np.clip((line - elevation) * height / np.pi + 0.5, 0, 1)[..., None]
+    far = wood * (trees * 0.8 + np.array([22.0, 26, 30])) + (1 - wood) * sky
+    near = np.clip((-0.03 - elevation) * height / np.pi + 0.5, 0, 1)[..., None]
+    return _image(near * meadow + (1 - near) * far)

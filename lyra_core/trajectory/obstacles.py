@@ -82,6 +82,6 @@ def build_obstacles(points: NDArray[np.floating], low: _F, high: _F) -> Obstacle
     tree = KDTree(cloud)
     count = min(4, len(cloud))
     # In a regular sampling the third neighbour is one spacing away: balls of that radius overlap by 0.7 spacings where
-    # they meet, at the middle of a cell, so that a test position hits them.
+    # they meet, at the middle of a cell, so that a test position hits them. Thinning widens gaps to two voxels at most.
     spacing = tree.query(cloud, k=count)[0].reshape(len(cloud), count)[:, -1] if count > 1 else np.zeros(1)
-    return Obstacles(cloud, np.minimum(spacing, _MAX_PATCH), tree)
+    return Obstacles(cloud, np.clip(spacing, 2 * _VOXEL, _MAX_PATCH), tree)

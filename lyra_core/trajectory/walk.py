@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lyra_core.geometry import interpolate, matrix_from_rotvec, rigid
+from lyra_core.geometry import interpolate, look_at, matrix_from_rotvec, rigid
 from lyra_core.trajectory.curves import heading_of
 from lyra_core.trajectory.scene import SeedScene
 
@@ -166,8 +166,7 @@ def _levelled(start: _F, pitch_deg: float | None) -> _F:
     own = float(np.degrees(np.arctan2(start[2, 2], start[:2, 2] @ ahead[:2])))
     pitch = np.radians(np.clip(own, -15.0, 15.0) if pitch_deg is None else pitch_deg)
     forward = np.cos(pitch) * ahead + np.sin(pitch) * _UP
-    right = np.cross(ahead, _UP)
-    return rigid(np.stack([right, np.cross(forward, right), forward], axis=1), start[:3, 3])
+    return look_at(start[:3, 3], start[:3, 3] + forward)
 
 
 def _poses(start: _F, track: _F, headings: _F, drop: float, pitch_deg: float | None) -> _F:
@@ -175,11 +174,10 @@ def _poses(start: _F, track: _F, headings: _F, drop: float, pitch_deg: float | N
     travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(track, axis=0), axis=1))])
     part = _smoothstep(travelled / max(min(1.2, 0.5 * travelled[-1]), 1e-9))
     level = _levelled(start, pitch_deg)
-    settled: _F = np.array([interpolate(start, level, float(p))[:3, :3] for p in part], dtype=np.float64)
+    settled = np.stack([interpolate(start, level, float(p))[:3, :3] for p in part])
     turn = matrix_from_rotvec((headings - headings[0])[:, None] * _UP)
     centers = np.column_stack([track, start[2, 3] - drop * part])
-    rotations: Any = turn @ settled
-    return rigid(rotations, centers)
+    return rigid(turn @ settled, centers)
 
 
 def _walked(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> tuple[_F, FloorPlan]:

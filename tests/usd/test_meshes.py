@@ -46,7 +46,8 @@ def test_a_tile_is_a_hidden_exact_static_collider(tmp_path):
 def test_the_ground_plane_lies_below_every_dip_of_the_floor(tmp_path, floor_z):
     tiles = [(n, Mesh(m.vertices + np.float32([0, 0, floor_z]), m.faces)) for n, m in room_tiles(noise=0.03)]
     write_collision(tmp_path / "c.usdc", tiles, floor_z=floor_z)
-    ground = Usd.Stage.Open(str(tmp_path / "c.usdc")).GetPrimAtPath("/Collision/ground")
+    stage = Usd.Stage.Open(str(tmp_path / "c.usdc"))
+    ground = stage.GetPrimAtPath("/Collision/ground")
     z = UsdGeom.Xformable(ground).GetLocalTransformation().ExtractTranslation()[2]
     lowest = min(float(mesh.vertices[:, 2].min()) for _, mesh in tiles)
     assert z == pytest.approx(lowest - GROUND_DROP, abs=1e-5)
@@ -62,7 +63,8 @@ def test_normals_point_to_the_side_from_which_the_triangle_is_counter_clockwise(
 def test_colours_are_stored_as_linear_light_per_vertex(tmp_path):
     mesh = colored(room_tiles(step=1.0)[0][1])
     write_visual(tmp_path / "v.usdc", mesh)
-    prim = UsdGeom.Mesh(Usd.Stage.Open(str(tmp_path / "v.usdc")).GetPrimAtPath("/Visual/mesh"))
+    stage = Usd.Stage.Open(str(tmp_path / "v.usdc"))
+    prim = UsdGeom.Mesh(stage.GetPrimAtPath("/Visual/mesh"))
     stored = np.array(prim.GetDisplayColorPrimvar().ComputeFlattened())
     np.testing.assert_array_equal(stored, linear_from_srgb(mesh.colors))
     assert prim.GetDisplayColorPrimvar().GetInterpolation() == "vertex"

@@ -80,7 +80,8 @@ def test_the_root_is_thin_and_the_folder_can_be_moved(pristine, tmp_path):
 
 
 def test_the_world_owns_no_physics_scene_and_the_standalone_file_adds_one(pristine):
-    assert not [p for p in opened(pristine, "both").Traverse() if p.IsA(UsdPhysics.Scene)]
+    stage = opened(pristine, "both")
+    assert not [p for p in stage.Traverse() if p.IsA(UsdPhysics.Scene)]
     stage = opened(pristine, file="world_physics.usda")
     scenes = [p for p in stage.Traverse() if p.IsA(UsdPhysics.Scene)]
     assert [str(p.GetPath()) for p in scenes] == ["/World/PhysicsScene"]
@@ -100,7 +101,8 @@ def test_tiles_keep_their_physics_material_when_the_world_is_referenced_elsewher
 
 
 def test_a_spawn_pose_turns_the_x_axis_by_its_yaw(pristine):
-    xform = UsdGeom.Xformable(opened(pristine).GetPrimAtPath("/World/Spawn/spawn_0"))
+    stage = opened(pristine)
+    xform = UsdGeom.Xformable(stage.GetPrimAtPath("/World/Spawn/spawn_0"))
     matrix = xform.ComputeLocalToWorldTransform(Usd.TimeCode.Default())
     np.testing.assert_allclose(matrix.TransformDir(Gf.Vec3d(1, 0, 0)), [np.cos(0.5), np.sin(0.5), 0], atol=1e-6)
     np.testing.assert_allclose(matrix.ExtractTranslation(), [1, 1, 0])

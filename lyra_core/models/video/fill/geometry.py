@@ -217,10 +217,10 @@ def _extend(
     rows = np.minimum(np.arange(size[1]) // _STEP, len(grid.kind) - 1)[:, None]
     columns = np.minimum(np.arange(size[0]) // _STEP, grid.kind.shape[1] - 1)[None, :]
     kind = grid.kind[y1, x1][rows, columns]
-    wall = _wall_inverse(grid, y2, x2, rows, columns, rays)
+    continued = _wall_inverse(grid, y2, x2, rows, columns, rays)
     # A wall takes part where it is what is nearest, or hardly farther than the floor or ceiling that is.
     usable = np.isfinite(r2) & (r2 < 2.5 * r1 + 8)
-    wall = np.where(usable[rows, columns] | ((kind == WALL) & np.isfinite(r2)[rows, columns]), wall, 0)
+    wall = np.where(usable[rows, columns] | ((kind == WALL) & np.isfinite(r2)[rows, columns]), continued, 0)
     floor = np.where(rise < -1e-3, -rise / np.float32(levels[0]), 0)
     ceiling = np.zeros_like(floor)
     if levels[1] is not None:
@@ -229,8 +229,10 @@ def _extend(
     inverse = np.maximum(np.maximum(wall, floor), ceiling)
     out = np.where(inverse == floor, FLOOR, np.where(inverse == ceiling, CEILING, WALL)).astype(np.uint8)
     nothing = inverse < far * 0.67
-    open_sky = (grid.kind == SKY).any()
-    out = np.where(nothing, SKY if open_sky else WALL, out)
+    if (grid.kind == SKY).any():
+        out[nothing] = SKY
+    elif walls.any():
+        inverse, out = np.where(nothing, continued, inverse), np.where(nothing, WALL, out)
     return np.maximum(inverse, far).astype(np.float32), out.astype(np.uint8)
 
 

@@ -1,0 +1,283 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Colour of the unseen: coarse-to-fine patch synthesis from what is seen on the same kind of surface.
+
+Search and voting after Wexler, Shechtman, Irani (PAMI 2007) with PatchMatch; the last step copies full pixels along
+the field of offsets (a shift map), so that what is filled is as sharp as the photo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.kernels import patch
+
+__all__ = ["TextureSettings", "fill_texture"]
+
+_F32 = NDArray[np.float32]
+_NONE = 255
+
+
+@dataclass(frozen=True, slots=True)
+class TextureSettings:
+    """Effort of the synthesis.
+
+    Attributes
+    ----------
+    finest: pixels per cell of the finest level that is searched.
+    levels: number of levels, each half the size of the one before.
+    rounds: rounds of search and vote per level, coarsest first; the last repeats.
+    sweeps: sweeps of search per round.
+    samples: random tries per sweep.
+    """
+
+    finest: int = 4
+    levels: int = 4
+    rounds: tuple[int, ...] = (8, 5, 3, 2)
+    sweeps: int = 3
+    samples: int = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Level:
+    image: _F32  # (h, w, 3), 0 in holes
+    hole: NDArray[np.bool_]
+    kind: NDArray[np.uint8]
+    scale: _F32  # log depth
+
+
+def _halve(level: _Level) -> _Level:
+    import cv2
+
+    height, width = level.hole.shape
+    size = (max(8, (width + 1) // 2), max(8, (height + 1) // 2))
+    seen = (~level.hole).astype(np.float32)
+    share = cv2.resize(seen, size, interpolation=cv2.INTER_AREA)
+    image = cv2.resize(level.image * seen[..., None], size, interpolation=cv2.INTER_AREA)
+    hole = share < 0.5
+    image = np.where(hole[..., None], 0, image / np.maximum(share, 1e-6)[..., None]).astype(np.float32)
+    kind = cv2.resize(level.kind, size, interpolation=cv2.INTER_NEAREST)
+    return _Level(image, hole, kind, cv2.resize(level.scale, size, interpolation=cv2.INTER_NEAREST))
+
+
+def _finest(rgb: _F32, known: NDArray[np.bool_], kind: NDArray[np.uint8], depth: _F32, step: int) -> _Level:
+    """Cells of step x step pixels; the picture is padded at the right and bottom by repeating its edge."""
+    height, width = known.shape
+    pad = ((0, -height % step), (0, -width % step))
+    seen = np.pad(known, pad, mode="edge").astype(np.float32)
+    image = np.pad(rgb, (*pad, (0, 0)), mode="edge") * seen[..., None]
+    rows, columns = seen.shape[0] // step, seen.shape[1] // step
+    share = seen.reshape(rows, step, columns, step).mean(axis=(1, 3))
+    colour = image.reshape(rows, step, columns, step, 3).mean(axis=(1, 3))
+    hole = share < 0.5
+    colour = np.where(hole[..., None], 0, colour / np.maximum(share, 1e-6)[..., None]).astype(np.float32)
+    at = (slice(step // 2, None, step), slice(step // 2, None, step))
+    padded_kind, padded_depth = np.pad(kind, pad, mode="edge")[at], np.pad(depth, pad, mode="edge")[at]
+    scale = np.log(np.clip(padded_depth, 0.3, 200.0)).astype(np.float32)
+    return _Level(colour, hole, padded_kind, np.where(padded_depth > 0, scale, 0).astype(np.float32))
+
+
+def _offers(level: _Level, radius: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Kind that each cell offers as a patch centre (_NONE: none) and kind that each cell wants.
+
+    A kind that nowhere fills a whole patch is served by the kind that offers most.
+    """
+    import cv2
+
+    size = 2 * radius + 1
+    whole = cv2.erode(
+        (~level.hole).astype(np.uint8), np.ones((size, size), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0
+    )
+    whole[:radius] = whole[-radius:] = 0
+    whole[:, :radius] = whole[:, -radius:] = 0
+    offered = np.where(whole > 0, level.kind, _NONE).astype(np.int32)
+    wanted = level.kind.astype(np.int32)
+    counts = np.bincount(offered[offered != _NONE], minlength=4)[:4]
+    if counts.sum() == 0:
+        return offered, wanted
+    for kind in range(4):
+        if counts[kind] < 12:
+            wanted[wanted == kind] = int(np.argmax(counts))
+    return offered, wanted
+
+
+def _start(
+    offered: NDArray[np.int32], wanted: NDArray[np.int32], targets: NDArray[np.int32], rng: np.random.Generator
+) -> NDArray[np.int32]:
+    """A random source of the wanted kind for every target, near ones likelier."""
+    field = np.full((*wanted.shape, 2), -1, np.int32)
+    want = wanted[targets[:, 0], targets[:, 1]]
+    for kind in np.unique(want):
+        chosen = np.nonzero(want == kind)[0]
+        pool = np.argwhere(offered == kind).astype(np.int32)
+        if len(pool) == 0:
+            continue
+        tries = pool[rng.integers(0, len(pool), (4, len(chosen)))]
+        distance = np.abs(tries - targets[chosen]).sum(axis=2)
+        best = tries[np.argmin(distance, axis=0), np.arange(len(chosen))]
+        field[targets[chosen, 0], targets[chosen, 1]] = best
+    return field
+
+
+def _enlarge(
+    field: NDArray[np.int32], offered: NDArray[np.int32], wanted: NDArray[np.int32], targets: NDArray[np.int32],
+    rng: np.random.Generator,
+) -> NDArray[np.int32]:  # fmt: skip
+    """The field of the next finer level; cells whose source is not offered start at random."""
+    out = _start(offered, wanted, targets, rng)
+    coarse = np.minimum(targets // 2, np.array(field.shape[:2]) - 1)
+    source = field[coarse[:, 0], coarse[:, 1]]
+    moved = source * 2 + (targets - coarse * 2)
+    height, width = wanted.shape
+    inside = (source[:, 0] >= 0) & (moved[:, 0] < height) & (moved[:, 1] < width)
+    moved = np.clip(moved, 0, (height - 1, width - 1))
+    want = wanted[targets[:, 0], targets[:, 1]]
+    good = inside & (offered[moved[:, 0], moved[:, 1]] == want)
+    out[targets[good, 0], targets[good, 1]] = moved[good]
+    return out
+
+
+def _targets(hole: NDArray[np.bool_], radius: int) -> NDArray[np.int32]:
+    import cv2
+
+    size = 2 * radius + 1
+    return np.argwhere(cv2.dilate(hole.astype(np.uint8), np.ones((size, size), np.uint8)) > 0).astype(np.int32)
+
+
+def _weights(hole: NDArray[np.bool_]) -> _F32:
+    """What is seen counts fully, what was filled less the farther from the seen it lies."""
+    import cv2
+
+    distance = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
+    return np.maximum(0.9**distance, 0.15).astype(np.float32)
+
+
+def _spread(level: _Level) -> _F32:
+    """First colours of the holes: the nearest seen cell of the same kind."""
+    import cv2
+
+    image = level.image.copy()
+    for kind in np.unique(level.kind[level.hole]):
+        source = ~level.hole & (level.kind == kind)
+        if not source.any():
+            source = ~level.hole
+        _, label = cv2.distanceTransformWithLabels(
+            (~source).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        table = np.zeros((int(label.max()) + 1, 3), np.float32)
+        table[label[source]] = level.image[source]
+        fill = level.hole & (level.kind == kind)
+        image[fill] = table[label[fill]]
+    return image
+
+
+def _solve(
+    levels: list[_Level], settings: TextureSettings, rng: np.random.Generator, device: str
+) -> tuple[NDArray[np.int32], _F32]:
+    """Field of sources (h, w, 2) of the finest level, and its colours."""
+    field: NDArray[np.int32] | None = None
+    image = levels[-1].image
+    for number, level in enumerate(reversed(levels)):
+        radius = 2 if number == 0 else 3
+        offered, wanted = _offers(level, radius)
+        targets, holes = _targets(level.hole, radius), np.argwhere(level.hole).astype(np.int32)
+        if number == 0 or field is None:
+            image = _spread(level)
+            field = _start(offered, wanted, targets, rng)
+        else:
+            import cv2
+
+            size = (level.hole.shape[1], level.hole.shape[0])
+            image = np.where(level.hole[..., None], cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), level.image)
+            field = _enlarge(field, offered, wanted, targets, rng)
+        served = field[targets[:, 0], targets[:, 1], 0] >= 0
+        targets = targets[served]
+        if len(targets) == 0 or len(holes) == 0:
+            continue
+        arrays = {
+            "image": image.astype(np.float32), "weight": _weights(level.hole), "scale": level.scale,
+            "offered": offered, "wanted": wanted, "field": field,
+        }  # fmt: skip
+        rounds = settings.rounds[min(number, len(settings.rounds) - 1)]
+        image, field = _rounds(arrays, targets, holes, rounds, radius, settings, rng, device)
+    assert field is not None
+    return field, image
+
+
+def _rounds(
+    arrays: dict, targets: NDArray[np.int32], holes: NDArray[np.int32], rounds: int, radius: int,
+    settings: TextureSettings, rng: np.random.Generator, device: str,
+) -> tuple[_F32, NDArray[np.int32]]:  # fmt: skip
+    for turn in range(rounds):
+        for sweep in range(settings.sweeps):
+            arrays["field"], cost = patch.improve(
+                arrays, targets, radius=radius, reach=(2, 4, 8)[sweep % 3], samples=settings.samples,
+                scale_weight=0.012, seed=int(rng.integers(1 << 30)), device=device,
+            )  # fmt: skip
+        # A soft vote first, a sharp one at the end: averaging blurs, the best patch alone makes seams.
+        sharpness = 40.0 if turn < rounds - 1 else 150.0
+        colours = patch.vote(
+            arrays["image"], arrays["field"], cost, holes, radius=radius, sharpness=sharpness, device=device
+        )
+        arrays["image"] = arrays["image"].copy()
+        arrays["image"][holes[:, 0], holes[:, 1]] = colours
+    return arrays["image"], arrays["field"]
+
+
+def _copy(
+    rgb: _F32, known: NDArray[np.bool_], field: NDArray[np.int32], coarse: _F32, step: int
+) -> _F32:
+    """Full pixels of the holes along the field, blended over cell borders; coarse colours where nothing can be had."""
+    import cv2
+
+    height, width = known.shape
+    y, x = np.nonzero(~known)
+    total = np.zeros((len(y), 3), np.float32)
+    norm = np.zeros(len(y), np.float32)
+    v, u = (y + 0.5) / step - 0.5, (x + 0.5) / step - 0.5
+    v0, u0 = np.floor(v).astype(int), np.floor(u).astype(int)
+    for dv in (0, 1):
+        for du in (0, 1):
+            weight = np.clip(1.5 * (1 - np.abs(v - v0 - dv)) - 0.25, 0, 1) * np.clip(
+                1.5 * (1 - np.abs(u - u0 - du)) - 0.25, 0, 1
+            )
+            row, column = np.clip(v0 + dv, 0, field.shape[0] - 1), np.clip(u0 + du, 0, field.shape[1] - 1)
+            source = field[row, column]
+            sy, sx = y + (source[:, 0] - row) * step, x + (source[:, 1] - column) * step
+            inside = (source[:, 0] >= 0) & (sy >= 0) & (sy < height) & (sx >= 0) & (sx < width)
+            sy, sx = np.clip(sy, 0, height - 1), np.clip(sx, 0, width - 1)
+            weight = np.where(inside & known[sy, sx], weight, 0).astype(np.float32)
+            total += weight[:, None] * rgb[sy, sx]
+            norm += weight
+    smooth = cv2.resize(coarse, (coarse.shape[1] * step, coarse.shape[0] * step), interpolation=cv2.INTER_LINEAR)
+    out = rgb.copy()
+    base = smooth[y, x]
+    out[y, x] = np.where((norm > 0.05)[:, None], total / np.maximum(norm, 1e-6)[:, None], base)
+    return out
+
+
+def fill_texture(
+    rgb: _F32,
+    known: NDArray[np.bool_],
+    kind: NDArray[np.uint8],
+    depth: _F32,
+    *,
+    rng: np.random.Generator,
+    device: str = "cpu",
+    settings: TextureSettings | None = None,
+) -> _F32:
+    """Fill the unknown pixels of rgb (H, W, 3) float32 in [0, 1] from known ones of the same kind.
+
+    kind (H, W) uint8 and depth (H, W) float32 [m] are complete (fill.geometry). Deterministic for a given rng.
+    """
+    settings = TextureSettings() if settings is None else settings
+    if known.all() or not known.any():
+        return np.where(known[..., None], rgb, np.float32(0.5))
+    levels = [_finest(rgb, known, kind, depth, settings.finest)]
+    while len(levels) < settings.levels and min(levels[-1].hole.shape) > 36:
+        levels.append(_halve(levels[-1]))
+    field, coarse = _solve(levels, settings, rng, device)
+    return _copy(rgb, known, field, coarse, settings.finest)

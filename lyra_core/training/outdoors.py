@@ -1,0 +1,278 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Outdoor scenes made from a seed: squares, gardens, valleys and shores with houses, trees, rocks, posts and water.
+
+Game levels and rooms hold few plants and no mountains, so a model that learns from them alone takes a lake or a crown
+of leaves for ground or wall. The ground is a polar grid around the origin, fine near the camera and 700 m wide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.training import textures
+from lyra_core.training.level_views import ViewRange, camera_at, worth_it
+from lyra_core.training.outdoor_textures import crown, facade, ground, water
+from lyra_core.training.renderer import TexturedScene, render
+from lyra_core.training.soup import TriangleSoup
+from lyra_core.types import Camera
+
+__all__ = ["Outdoors", "make_outdoors", "sample_outdoor_view"]
+
+_RADIUS = 700.0
+_KINDS = ("square", "garden", "valley", "shore")
+
+
+@dataclass(frozen=True, eq=False)
+class Outdoors:
+    """An outdoor scene; `height` gives the ground's z [m] at (x, y)."""
+
+    scene: TexturedScene
+    relief: _Relief
+
+    def height(self, x: float, y: float) -> float:
+        """Ground height [m]; water counts as ground."""
+        return max(float(self.relief.height(np.array([x]), np.array([y]))[0]), self.relief.water)
+
+
+@dataclass(frozen=True, eq=False)
+class _Relief:
+    """Ground height: bumps near the origin, hills or mountains far from it. waves (K, 4): kx, ky, phase, amplitude."""
+
+    waves: NDArray[np.float64]
+    bumps: NDArray[np.float64]
+    flat: float
+    hills: float
+    slope: tuple[float, float]
+    water: float
+
+    def height(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        radius = np.hypot(x, y)
+
+        def total(waves: NDArray[np.float64]) -> NDArray[np.float64]:
+            phase = x[..., None] * waves[:, 0] + y[..., None] * waves[:, 1] + waves[:, 2]
+            return (np.sin(phase) * waves[:, 3]).sum(axis=-1)
+
+        far = np.clip((radius - self.flat) / (2.5 * self.flat), 0, None)
+        mountains = np.abs(total(self.waves)) * self.hills * np.minimum(far, 12.0) ** 1.2
+        return total(self.bumps) * (0.3 + 0.7 * np.minimum(radius / 10, 3)) + mountains + x * self.slope[0] + y * self.slope[1]
+
+
+def _waves(rng: np.random.Generator, count: int, longest: float, shortest: float, scale: float) -> NDArray[np.float64]:
+    length = np.exp(rng.uniform(np.log(shortest), np.log(longest), count))
+    angle = rng.uniform(0, 2 * np.pi, count)
+    k = 2 * np.pi / length
+    amplitude = scale * (length / longest) ** 0.9 / np.sqrt(count)
+    return np.column_stack([k * np.cos(angle), k * np.sin(angle), rng.uniform(0, 2 * np.pi, count), amplitude])
+
+
+def _relief(kind: str, rng: np.random.Generator) -> _Relief:
+    bump = {"square": 0.02, "garden": 0.25, "valley": 0.9, "shore": 0.5}[kind]
+    hills = {"square": 2.0, "garden": 3.0, "valley": 26.0, "shore": 8.0}[kind] * rng.uniform(0.4, 1.6)
+    slope = {"square": 0.01, "garden": 0.03, "valley": 0.06, "shore": 0.10}[kind]
+    angle, tilt = rng.uniform(0, 2 * np.pi), slope * rng.uniform(0.2, 1.0)
+    water = -rng.uniform(0.3, 2.5) if kind == "shore" or (kind == "valley" and rng.uniform() < 0.5) else -1e6
+    return _Relief(
+        _waves(rng, 14, 260.0, 14.0, 1.0),
+        _waves(rng, 12, 25.0, 1.5, 2 * bump),
+        rng.uniform(18, 45) if kind != "valley" else rng.uniform(6, 25),
+        hills / 10,
+        (tilt * np.cos(angle), tilt * np.sin(angle)),
+        water,
+    )
+
+
+def _lay_ground(soup: TriangleSoup, relief: _Relief, near: int, far: int, steep: int, wet: int) -> None:
+    rings = np.concatenate([[0.0], 0.5 * np.exp(np.arange(96) * (np.log(_RADIUS / 0.5) / 95))])
+    angle = np.arange(145) * 2 * np.pi / 144
+    radius, turn = np.meshgrid(rings, angle, indexing="ij")
+    x, y = radius * np.cos(turn), radius * np.sin(turn)
+    points = np.stack([x, y, relief.height(x, y)], axis=-1)
+    normal = np.cross(np.gradient(points, axis=0), np.gradient(points, axis=1))
+    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
+    normal[0] = [0.0, 0.0, 1.0]
+
+    def cells(grid: NDArray[np.float64]) -> NDArray[np.float64]:
+        a, b, c, d = grid[:-1, :-1], grid[1:, :-1], grid[1:, 1:], grid[:-1, 1:]
+        return np.concatenate([np.stack([a, b, c], -2), np.stack([a, c, d], -2)]).reshape(-1, 3, grid.shape[-1])
+
+    corners, normals = cells(points), cells(normal)
+    middle = corners.mean(axis=1)
+    texture = np.where(np.hypot(middle[:, 0], middle[:, 1]) < relief.flat * 0.8, near, far)
+    texture = np.where(normals[..., 2].mean(axis=1) < 0.78, steep, texture).astype(np.int32)
+    soup.add(corners, corners[..., :2] / 3.0, texture, normals)
+    if relief.water > -100:
+        flat = points.copy()
+        flat[..., 2] = relief.water
+        sheet = cells(flat)
+        soup.add(sheet, sheet[..., :2] / 12.0, wet, np.broadcast_to([0.0, 0.0, 1.0], sheet.shape).copy())
+
+
+def _spots(rng: np.random.Generator, count: int, inner: float, outer: float) -> NDArray[np.float64]:
+    radius = inner * (outer / inner) ** rng.uniform(0, 1, count)
+    angle = rng.uniform(0, 2 * np.pi, count)
+    return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
+
+
+def _tree(soup: TriangleSoup, foot: NDArray[np.float64], bark: int, leaves: int, rng: np.random.Generator) -> None:
+    height = rng.uniform(3.0, 11.0)
+    stem = height * rng.uniform(0.25, 0.5)
+    top = foot + [rng.normal(0, 0.05) * height, rng.normal(0, 0.05) * height, stem]
+    soup.post(foot - [0, 0, 0.3], top, (height * 0.028, height * 0.018), bark)
+    if rng.uniform() < 0.25:  # a conifer: stacked cones
+        for i in range(4):
+            low = top + [0, 0, (height - stem) * (i / 4 - 0.12)]
+            soup.post(low, low + [0, 0, (height - stem) * 0.42], (height * 0.2 * (1 - i / 5), 0.02), leaves, sides=10)
+        return
+    for _ in range(rng.integers(3, 7)):
+        at = top + rng.normal(0, 1, 3) * [height * 0.13, height * 0.13, height * 0.10] + [0, 0, (height - stem) * 0.4]
+        soup.blob(at, height * rng.uniform(0.12, 0.22, 3), leaves, rng, rough=0.16, tile=1.6)
+
+
+def _house(soup: TriangleSoup, at: NDArray[np.float64], yaw: float, walls: int, roof: int, rng: np.random.Generator) -> None:
+    half = np.array([rng.uniform(3, 12), rng.uniform(3, 8), rng.uniform(1.6, 4.0) * rng.integers(1, 4)])
+    center = at + [0, 0, half[2] - 0.5]
+    soup.box(center, half, yaw, walls, roof, tile=3.0)
+    top = center + [0, 0, half[2]]
+    if rng.uniform() < 0.6:
+        soup.gable(top, half, yaw, half[1] * rng.uniform(0.5, 1.0), roof, walls)
+    else:
+        soup.box(top, half * [1.03, 1.03, 0.06], yaw, roof, roof, tile=2.0)
+    if rng.uniform() < 0.35:  # an arcade or porch before the front
+        turn = np.array([[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]])
+        for i in np.linspace(-0.9, 0.9, int(rng.integers(3, 8))):
+            foot = np.array([*(turn @ [i * half[0], -half[1] - 1.8] + at[:2]), at[2] - 0.5])
+            soup.post(foot, foot + [0, 0, 3.3], (0.18, 0.15), roof)
+        porch = np.array([*(turn @ [0, -half[1] - 1.0] + at[:2]), at[2] + 2.9])
+        soup.box(porch, np.array([half[0], 1.1, 0.12]), yaw, roof, roof, tile=2.0)
+
+
+def _fence(soup: TriangleSoup, relief: _Relief, post: int, rng: np.random.Generator) -> None:
+    """Railing or fence along a straight line near the camera."""
+    start, yaw = _spots(rng, 1, 2.0, 12.0)[0], rng.uniform(0, 2 * np.pi)
+    step, count = rng.uniform(0.5, 2.2), int(rng.integers(4, 14))
+    tall, thick = rng.uniform(0.6, 1.5), rng.uniform(0.015, 0.06)
+    xy = start + np.arange(count)[:, None] * step * np.array([np.cos(yaw), np.sin(yaw)])
+    feet = np.column_stack([xy, relief.height(xy[:, 0], xy[:, 1])])
+    for foot in feet:
+        soup.post(foot - [0, 0, 0.2], foot + [0, 0, tall], (thick, thick), post, sides=6)
+    for level in rng.uniform(0.3, 1.0, int(rng.integers(1, 3))) * tall:
+        for a, b in zip(feet[:-1], feet[1:], strict=True):
+            soup.post(a + [0, 0, level], b + [0, 0, level], (thick * 0.7, thick * 0.7), post, sides=5)
+
+
+def _furnish(soup: TriangleSoup, kind: str, relief: _Relief, slots: dict[str, list[int]], rng: np.random.Generator) -> None:
+    def feet(count: int, inner: float, outer: float) -> NDArray[np.float64]:
+        xy = _spots(rng, count, inner, outer)
+        z = relief.height(xy[:, 0], xy[:, 1])
+        return np.column_stack([xy, z])[z > relief.water - 0.2]
+
+    def pick(name: str) -> int:
+        return int(rng.choice(slots[name]))
+
+    many = {"square": (7, 8, 2), "garden": (3, 22, 4), "valley": (1, 26, 14), "shore": (2, 12, 10)}[kind]
+    base_yaw = rng.uniform(0, np.pi)
+    for at in feet(int(rng.integers(0, many[0] + 1)), 14.0, 70.0):
+        _house(soup, at, base_yaw + rng.integers(4) * np.pi / 2 + rng.normal(0, 0.05), pick("wall"), pick("roof"), rng)
+    for at in feet(int(rng.integers(1, many[1] + 1)), 5.0, 90.0):
+        _tree(soup, at, pick("bark"), pick("leaves"), rng)
+    for at in feet(int(rng.integers(0, many[2] + 1)), 2.5, 40.0):
+        size = rng.uniform(0.15, 1.6) * rng.uniform(0.6, 1.4, 3)
+        soup.blob(at, size, pick("rock"), rng, rough=0.14, tile=2.0)
+    for at in feet(int(rng.integers(0, 9)), 2.5, 30.0):
+        soup.blob(at + [0, 0, 0.3], rng.uniform(0.3, 1.1, 3), pick("leaves"), rng, rough=0.14, tile=1.2)
+    for at in feet(int(rng.integers(0, 6)), 2.0, 35.0):  # lamp posts, columns, bollards
+        tall, thick = rng.uniform(0.6, 6.0), rng.uniform(0.03, 0.35)
+        soup.post(at - [0, 0, 0.2], at + [0, 0, tall], (thick, thick * rng.uniform(0.6, 1.0)), pick("rock"))
+    for at in feet(int(rng.integers(0, 7)), 2.0, 22.0):  # crates, benches, walls, cars
+        half = np.array([rng.uniform(0.2, 2.2), rng.uniform(0.15, 0.9), rng.uniform(0.15, 0.8)])
+        soup.box(at + [0, 0, half[2] - 0.05], half, rng.uniform(0, np.pi), pick("roof"), pick("rock"), tile=1.5, top_tile=1.5)
+    for _ in range(int(rng.integers(0, 3))):
+        _fence(soup, relief, pick("bark"), rng)
+
+
+def _paint(rng: np.random.Generator) -> tuple[list[NDArray[np.uint8]], dict[str, list[int]]]:
+    images: list[NDArray[np.uint8]] = []
+
+    def put(*more: NDArray[np.uint8]) -> list[int]:
+        images.extend(more)
+        return list(range(len(images) - len(more), len(images)))
+
+    def colour(low: float, high: float) -> NDArray[np.float64]:
+        return rng.uniform(low, high) * rng.uniform(0.75, 1.0, 3)
+
+    paved = rng.choice([0, 1, 2])
+    floor = [ground, lambda r: textures.tiles(r, colour(110, 220), count=6), lambda r: textures.stone(r, colour(90, 210))][paved]
+    slots = {"near": put(floor(rng)), "far": put(ground(rng)), "steep": put(textures.stone(rng, colour(60, 150)))}
+    slots["water"] = put(water(rng))
+    slots["wall"] = put(facade(rng), facade(rng), textures.brick(rng, colour(90, 190)))
+    slots["roof"] = put(textures.planks(rng, colour(60, 170)), textures.tiles(rng, colour(60, 190)), textures.plaster(rng, colour(80, 220)))
+    slots["bark"] = put(textures.planks(rng, colour(50, 130)), textures.plaster(rng, colour(40, 200)))
+    slots["leaves"] = put(crown(rng), crown(rng))
+    slots["rock"] = put(textures.stone(rng, colour(70, 200)), textures.plaster(rng, colour(60, 220)))
+    return images, slots
+
+
+def _lit(corners: NDArray[np.float64], normals: NDArray[np.float64], scene: TexturedScene, rng: np.random.Generator) -> NDArray[np.float32]:
+    """(F, 3, 3) light at corners: sky from above, sun with shadows from a depth map seen from the sun."""
+    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(12, 75))
+    towards = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)])
+    overcast = rng.uniform() < 0.35
+    sun = 0.15 if overcast else rng.uniform(1.0, 2.5)
+    eye, size = towards * 600.0, 640
+    view = camera_at(eye, yaw=azimuth + np.pi, pitch=-elevation, size=(size, size), focal=size / 2 / 0.11)
+    _, depth, _ = render(scene, view, supersample=1, exposure=1.0)
+    seen = (corners.reshape(-1, 3) - eye) @ view.world_from_camera[:3, :3]
+    pixel = seen[:, :2] / np.maximum(seen[:, 2:], 1.0) * view.intrinsics[0, 0] + size / 2
+    inside = ((pixel >= 0) & (pixel < size)).all(axis=1)
+    column, row = np.clip(pixel.astype(int), 0, size - 1).T
+    dark = inside & (depth[row, column] > 0) & (seen[:, 2] > depth[row, column] + 0.5)
+    facing = np.clip(normals.reshape(-1, 3) @ towards, 0, 1) * ~dark
+    ambient = 0.35 + 0.3 * normals.reshape(-1, 3)[:, 2]
+    warm = np.array([1.0, rng.uniform(0.8, 1.0), rng.uniform(0.6, 1.0)])
+    cool = np.array([rng.uniform(0.85, 1.0), rng.uniform(0.92, 1.0), 1.05])
+    light = sun * facing[:, None] * warm + ambient[:, None] * cool
+    return light.reshape(corners.shape).astype(np.float32)
+
+
+def make_outdoors(seed: int) -> Outdoors:
+    """The outdoor scene of this seed; same seed, same bytes."""
+    rng = np.random.default_rng([seed, 77])
+    kind = str(rng.choice(_KINDS))
+    relief = _relief(kind, rng)
+    images, slots = _paint(rng)
+    soup = TriangleSoup()
+    _lay_ground(soup, relief, slots["near"][0], slots["far"][0], slots["steep"][0], slots["water"][0])
+    _furnish(soup, kind, relief, slots, rng)
+    corners, uvs, texture, normals = soup.finish()
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    corners, uvs, texture, normals = (part[area > 1e-8] for part in (corners, uvs, texture, normals))
+
+    def scene(light: NDArray[np.float32] | None) -> TexturedScene:
+        return TexturedScene(
+            vertices=corners.reshape(-1, 3).astype(np.float32),
+            faces=np.arange(3 * len(corners), dtype=np.int32).reshape(-1, 3),
+            uvs=uvs.astype(np.float32),
+            face_texture=texture,
+            textures=images,
+            vertex_light=light,
+        )
+
+    return Outdoors(scene(_lit(corners, normals, scene(None), rng)), relief)
+
+
+def sample_outdoor_view(
+    place: Outdoors, size: tuple[int, int], rng: np.random.Generator, spans: ViewRange | None = None
+) -> tuple[TexturedScene, Camera] | None:
+    """The scene and a view of size (width, height) from within 9 m of the origin; None if not worth rendering."""
+    spans = spans or ViewRange()
+    x, y = 9.0 * np.sqrt(rng.uniform()) * np.array([np.cos(a := rng.uniform(0, 2 * np.pi)), np.sin(a)])
+    high = rng.uniform(2.0, 12.0) if rng.uniform() < 0.15 else rng.uniform(*spans.eye_height)
+    eye = np.array([x, y, place.height(float(x), float(y)) + high])
+    pitch = float(np.radians(np.clip(rng.normal(0.0 if high < 2 else -8.0, 8.0), *spans.pitch)))
+    focal = 0.5 * max(size) / np.tan(np.radians(rng.uniform(*spans.fov)) / 2)
+    camera = camera_at(eye, yaw=rng.uniform(0, 2 * np.pi), pitch=pitch, roll=np.radians(rng.normal(0, spans.roll)), size=size, focal=float(focal))
+    return (place.scene, camera) if worth_it(place.scene, camera) else None

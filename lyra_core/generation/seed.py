@@ -64,7 +64,7 @@ class SeedView:
 
     Attributes
     ----------
-    rgb: (H, W, 3) float32 sRGB in [0, 1].
+    rgb: (H, W, 3) float32 sRGB in [0, 1]; the photo with mixed pixels at silhouettes cleaned.
     depth: (H, W) float32 z-depth [m]; 0 where sky.
     sky: (H, W) bool.
     camera: view with the level pose: Z up, floor at z = 0, over the origin, looking along +y (turned by yaw).
@@ -201,21 +201,37 @@ def _scale(
     return _DEFAULT_HEIGHT / floor.height, "default camera height", 0.3
 
 
-def _sharp_edges(depth: NDArray[np.float32], sky: NDArray[np.bool_], *, ratio: float = 1.15) -> tuple[
-    NDArray[np.float32], NDArray[np.bool_]
-]:
-    """Give the outermost pixel of every foreground to what is behind it: its colour is mixed with the background.
+def _sharp_edges(
+    rgb: NDArray[np.float32], depth: NDArray[np.float32], sky: NDArray[np.bool_], *, ratio: float = 1.15
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Clean silhouettes: (rgb, depth, sky) in which no pixel mixes foreground and background.
 
-    Otherwise a fringe of background colour flies off with the foreground when the camera moves.
+    The outermost pixel of every foreground goes to what is behind it, and the background takes its colour from
+    farther inside along the rim. Otherwise fringes fly off with the foreground, and dark outlines stay in the sky.
     """
     import cv2
 
     far = np.where(sky, np.float32(1e6), depth)
     behind = cv2.dilate(far, np.ones((3, 3), np.uint8))
-    edge = (behind > far * ratio) & (far > 0)
-    out = np.where(edge, behind, far)
+    out = np.where(behind > far * ratio, behind, far)
+    front = cv2.erode(out, np.ones((5, 5), np.uint8))  # nearest surface within two pixels
+    rim = out > front * ratio
+    y, x = np.nonzero(rim)
+    best = np.zeros(len(y), np.float32)
+    colour = np.array(rgb)
+    chosen = colour[y, x]
+    height, width = depth.shape
+    for dy in range(-4, 5):
+        for dx in range(-4, 5):
+            v, u = np.clip(y + dy, 0, height - 1), np.clip(x + dx, 0, width - 1)
+            # Among clean pixels of the same background the nearest wins.
+            same = ~rim[v, u] & (out[v, u] > out[y, x] / ratio)
+            score = np.where(same, 1.0 / (1.0 + dy * dy + dx * dx), 0).astype(np.float32)
+            better = score > best
+            best[better], chosen[better] = score[better], rgb[v[better], u[better]]
+    colour[y, x] = chosen
     new_sky = out >= 1e6
-    return np.where(new_sky, 0, out).astype(np.float32), new_sky
+    return colour, np.where(new_sky, 0, out).astype(np.float32), new_sky
 
 
 def make_seed(photo: Photo, depth_model: DepthModel, options: SeedOptions, rng: np.random.Generator) -> SeedView:
@@ -227,7 +243,7 @@ def make_seed(photo: Photo, depth_model: DepthModel, options: SeedOptions, rng: 
         None if options.known_length is None else _measured_length(options, photo, estimate.depth, intrinsics)
     )
     factor, scale_source, confidence = _scale(options, estimate, floor, measured)
-    depth, sky = _sharp_edges(estimate.depth * np.float32(factor), np.array(estimate.sky))
+    rgb, depth, sky = _sharp_edges(photo.rgb, estimate.depth * np.float32(factor), np.array(estimate.sky))
     height = floor.height * factor
     notes = [*photo.notes, *estimate.notes]
     if scale_source == "default camera height":
@@ -239,7 +255,7 @@ def make_seed(photo: Photo, depth_model: DepthModel, options: SeedOptions, rng: 
     pitch, roll = pitch_roll(floor.up)
     camera = Camera(intrinsics, level_pose(floor.up, height, yaw_deg=options.yaw), photo.width, photo.height)
     return SeedView(
-        photo.rgb, depth, sky, camera, focal_source, scale_source, confidence, height, floor.inliers,
+        rgb, depth, sky, camera, focal_source, scale_source, confidence, height, floor.inliers,
         floor.rms * factor, pitch, roll, tuple(notes),
     )  # fmt: skip
 

@@ -28,13 +28,15 @@ def _cost(
     sy: int,
     radius: int,
     scale_weight: float,
+    near_weight: float,
     limit: float,
 ):
-    """Weighted mean squared colour difference of two patches plus the penalty on their scales; stops above limit."""
-    step = scale[ty, tx] - scale[sy, sx]
-    extra = scale_weight * step * step
+    """Weighted mean squared colour difference of two patches plus penalties on scale and distance; stops above limit."""
     height = image.shape[0]
     width = image.shape[1]
+    step = scale[ty, tx] - scale[sy, sx]
+    away = (float(tx - sx) * float(tx - sx) + float(ty - sy) * float(ty - sy)) / float(width * width)
+    extra = scale_weight * step * step + near_weight * away
     total = float(0.0)
     norm = float(1.0e-6)
     # The full weight is known only at the end; the partial mean over the largest possible weight is a lower bound.
@@ -72,6 +74,7 @@ def _improve(
     reach: int,
     samples: int,
     scale_weight: float,
+    near_weight: float,
     seed: int,
     field_out: wp.array3d(dtype=wp.int32),
     cost_out: wp.array2d(dtype=wp.float32),
@@ -84,7 +87,7 @@ def _improve(
     kind = wanted[ty, tx]
     by = field[ty, tx, 0]
     bx = field[ty, tx, 1]
-    best = _cost(image, weight, scale, tx, ty, bx, by, radius, scale_weight, float(1.0e6))
+    best = _cost(image, weight, scale, tx, ty, bx, by, radius, scale_weight, near_weight, float(1.0e6))
     # Neighbours at two distances: their source, moved along.
     for k in range(8):
         step = wp.where(k < 4, 1, reach)
@@ -97,7 +100,7 @@ def _improve(
                 sx = field[ny, nx, 1] + tx - nx
                 if sy >= 0 and sy < height and sx >= 0 and sx < width:
                     if offered[sy, sx] == kind:
-                        c = _cost(image, weight, scale, tx, ty, sx, sy, radius, scale_weight, best)
+                        c = _cost(image, weight, scale, tx, ty, sx, sy, radius, scale_weight, near_weight, best)
                         if c < best:
                             best = c
                             by = sy
@@ -110,7 +113,7 @@ def _improve(
         sx = bx + int((2.0 * wp.randf(state) - 1.0) * span)
         if sy >= 0 and sy < height and sx >= 0 and sx < width:
             if offered[sy, sx] == kind:
-                c = _cost(image, weight, scale, tx, ty, sx, sy, radius, scale_weight, best)
+                c = _cost(image, weight, scale, tx, ty, sx, sy, radius, scale_weight, near_weight, best)
                 if c < best:
                     best = c
                     by = sy
@@ -160,7 +163,7 @@ def _vote(
     colour_out[i, 2] = b / norm
 
 
-def improve(fields, targets, *, radius, reach, samples, scale_weight, seed, device):
+def improve(fields, targets, *, radius, reach, samples, scale_weight, near_weight, seed, device):
     """One sweep. fields: dict of arrays image (H,W,3) f32, weight, scale (H,W) f32, wanted, offered (H,W) i32, field
     (H,W,2) i32 (y, x of the source, -1 outside the targets); targets (N,2) i32 (y, x). Returns new field and cost."""
     import numpy as np
@@ -176,7 +179,7 @@ def improve(fields, targets, *, radius, reach, samples, scale_weight, seed, devi
         wp.launch(
             _improve,
             dim=stop - start,
-            inputs=[*inputs, start, radius, reach, samples, scale_weight, seed],
+            inputs=[*inputs, start, radius, reach, samples, scale_weight, near_weight, seed],
             outputs=[field_out, cost_out],
             device=device,
         )

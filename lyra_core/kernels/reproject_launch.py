@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 from lyra_core.kernels import reproject as kernels
 from lyra_core.kernels.launch import load_module, run_bands, worker_count
 
-__all__ = ["Pixels", "forward_splat", "range_mask"]
+__all__ = ["Pixels", "Splatted", "forward_splat", "range_mask"]
 
 _F32 = NDArray[np.float32]
+_TABLE = 16384
+
+Splatted = tuple[_F32, _F32, NDArray[np.uint8], NDArray[np.int32] | None, _F32 | None, float]
+"""rgb (H, W, 3), depth (H, W), mask (H, W), source (H, W), source_xy (H, W, 2), log-depth maximum used."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,64 +62,77 @@ def _image(pixels: Pixels, first: int, device: str) -> kernels.Image:
     return image
 
 
+def _weights(scale: float) -> _F32:
+    """Depth weights at _TABLE equal steps of 1 / (1 + z), see kernels.reproject.depth_weight."""
+    t = np.arange(_TABLE, dtype=np.float64) / (_TABLE - 1)
+    with np.errstate(divide="ignore"):
+        return (1 / (np.exp(np.minimum(-scale * np.log(t), 80.0)) + 1e-7)).astype(np.float32)
+
+
 def forward_splat(
     sources: Sequence[Pixels],
     size: tuple[int, int],
     *,
     device: str,
     log_maximum: float | None,
-    all_pixels: bool,
-    double_integers: bool,
+    reference: bool,
     coverage: float,
     hole: float,
     index: bool,
-) -> tuple[_F32, _F32, NDArray[np.uint8], NDArray[np.int32] | None, float]:
-    """rgb, depth, mask, index (number of the source pixel, all sources in turn; -1 none) and the log-depth maximum used."""
+) -> Splatted:
+    """Splat sources into an image of this size (H, W); see lyra_core.ops.reproject."""
     load_module(kernels.__name__, device)
     serial = device == "cpu"
     workers = worker_count() if serial else 1
-    height, width = size
-    firsts = np.cumsum([0, *(s.valid.size for s in sources[:-1])]).tolist()
+    firsts = np.cumsum([0, *(s.valid.size for s in sources)]).tolist()
     images = wp.array(
-        [_image(s, first, device) for s, first in zip(sources, firsts, strict=True)], dtype=kernels.Image, device=device
+        [_image(s, first, device) for s, first in zip(sources, firsts[:-1], strict=True)],
+        dtype=kernels.Image,
+        device=device,
     )
-    tall = max(s.rgb.shape[0] for s in sources)
-    ranges = wp.zeros((len(sources), tall), dtype=wp.vec3f, device=device)
+    ranges = wp.zeros((len(sources), max(s.rgb.shape[0] for s in sources)), dtype=wp.vec3f, device=device)
+    points = wp.empty(firsts[-1], dtype=wp.vec3f, device=device)
     for i, source in enumerate(sources):
-        wp.launch(
-            kernels.scan, dim=source.rgb.shape[0], inputs=[images, i, int(all_pixels)], outputs=[ranges], device=device
-        )
+
+        def place(start: int, stop: int, i: int = i) -> None:
+            inputs = [images, i, start, int(reference)]
+            wp.launch(kernels.scan, dim=stop - start, inputs=inputs, outputs=[ranges, points], device=device)
+
+        run_bands(place, source.rgb.shape[0], workers=workers)
     if log_maximum is None:
         log_maximum = math.log1p(float(ranges.numpy()[..., 2].max()))
     scale = float(np.float32(50.0) / np.float32(log_maximum + 1e-7))
-    sums = wp.zeros(size, dtype=kernels.vec5, device=device)
+    table = wp.array(np.zeros(1, np.float32) if reference else _weights(scale), dtype=wp.float32, device=device)
     indexed = size if index else (1, 1)
+    sums = wp.zeros(size, dtype=kernels.vec5, device=device)
     near = wp.full(indexed, 1.0e9, dtype=wp.float32, device=device)
     names = wp.full(indexed, -1 if serial else 2**31 - 1, dtype=wp.int32, device=device)
-    rgb = wp.empty(size, dtype=wp.vec3f, device=device)
-    depth = wp.empty(size, dtype=wp.float32, device=device)
-    mask = wp.empty(size, dtype=wp.uint8, device=device)
-    stages = [1 if index else 0] if serial else [2 if index else 0, *([3] if index else [])]
+    outputs = [
+        wp.empty(shape, dtype=dtype, device=device)
+        for shape, dtype in (
+            (size, wp.vec3f), (size, wp.float32), (size, wp.uint8), (indexed, wp.int32), (indexed, wp.vec2f)
+        )
+    ]  # fmt: skip
+    stages = [int(index)] if serial else [2, 3] if index else [0]
 
     def band(start: int, stop: int) -> None:
         for stage in stages:
             for i, source in enumerate(sources):
                 rows, columns = source.rgb.shape[:2]
+                strip = columns if serial else 1
                 wp.launch(
-                    kernels.splat, dim=rows * (1 if serial else columns), device=device,
-                    inputs=[images, ranges, i, start, stop, columns if serial else 1, scale, int(double_integers), stage],
+                    kernels.splat, dim=rows * (columns // strip), device=device,
+                    inputs=[images, points, ranges, table, i, start, stop, strip, scale, int(reference), stage],
                     outputs=[sums, near, names],
                 )  # fmt: skip
         wp.launch(
             kernels.finish, dim=stop - start, device=device,
-            inputs=[start, scale, coverage, hole, sums], outputs=[rgb, depth, mask],
+            inputs=[images, table, start, scale, coverage, hole, sums, names], outputs=outputs,
         )  # fmt: skip
 
-    run_bands(band, height, workers=workers)
-    found = names.numpy() if index else None
-    if found is not None and not serial:
-        found = np.where(found == 2**31 - 1, -1, found)
-    return rgb.numpy(), depth.numpy(), mask.numpy(), found, log_maximum
+    run_bands(band, size[0], workers=workers)
+    rgb, depth, mask, source, source_xy = (array.numpy() for array in outputs)
+    return rgb, depth, mask, source if index else None, source_xy if index else None, log_maximum
 
 
 def range_mask(depth: _F32, ratio: float, *, full_count: bool, device: str) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from lyra_core.kernels import splat as k
-from lyra_core.kernels.launch import initialise, run_bands, worker_count
+from lyra_core.kernels.launch import initialise, load_module, run_bands, worker_count
 
 __all__ = ["CpuSplats", "DeviceSplats", "make_view"]
 
@@ -71,13 +71,21 @@ class _Splats:
         self.records = wp.empty((self.count, k.record_size), dtype=wp.float32, device=device)
         self.bounds = wp.empty(self.count, dtype=wp.vec4i, device=device)
 
+    def footprints(self) -> NDArray[np.float32]:
+        """(N,) integral of alpha over the plane [px^2] in the view drawn last; 0 if it was not drawn."""
+        drawn = self.bounds.numpy()[:, 2] > 0
+        xx, xy, yy, peak = self.records.numpy()[drawn, 2:6].T
+        out = np.zeros(self.count, np.float32)
+        out[drawn] = 2 * np.pi * peak / np.sqrt(np.maximum(xx * yy - xy * xy, np.float32(1e-12)))
+        return out
+
 
 class CpuSplats(_Splats):
     """Depth sort in NumPy, tile lists and row spans in Warp, one thread per band."""
 
     def __init__(self, arrays: dict[str, NDArray[np.float32]]) -> None:
         super().__init__(arrays, "cpu")
-        k.project.module.load("cpu", 1)  # once, here: two threads that launch first would both compile
+        load_module(k.__name__, "cpu")  # once, here: two threads that launch first would both compile
         self.seconds: dict[str, float] = {}
         self._lists: tuple[NDArray[np.int32], Any] = (np.zeros(1, np.int32), None)
 

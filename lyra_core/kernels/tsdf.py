@@ -156,7 +156,11 @@ class DeviceBlocks:
     def to_host(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Distance (count, 512), weight (count, 512) and colour+weight (count, 512, 4) as NumPy arrays."""
         if self._capacity == 0:
-            return np.zeros((0, _CELLS), np.float32), np.zeros((0, _CELLS), np.float32), np.zeros((0, _CELLS, 4), np.float32)
+            return (
+                np.zeros((0, _CELLS), np.float32),
+                np.zeros((0, _CELLS), np.float32),
+                np.zeros((0, _CELLS, 4), np.float32),
+            )
         n = count * _CELLS
         return (
             self._distance.numpy()[:n].reshape(count, _CELLS),

@@ -48,7 +48,9 @@ def facing(mesh: Mesh, views: list[View], *, tolerance: float) -> tuple[NDArray[
     for view in views:
         pixel, z = project(center, view.camera)
         with np.errstate(invalid="ignore"):
-            inside = (z > 0.05) & (pixel >= 0).all(axis=1) & (pixel < [view.camera.width, view.camera.height]).all(axis=1)
+            inside = (
+                (z > 0.05) & (pixel >= 0).all(axis=1) & (pixel < [view.camera.width, view.camera.height]).all(axis=1)
+            )
         row = np.flatnonzero(inside)
         at = pixel[row].astype(np.int64)
         depth = view.depth[at[:, 1], at[:, 0]]

@@ -143,7 +143,9 @@ def choose_voxel_size(views: list[View], config: MeshConfig, max_range: float) -
         keep = used[:-1, :-1] & used[:-1, 1:] & used[1:, :-1]
         # Stretched pixels stand for several cells, those across depth edges for nothing that large.
         area = np.minimum(np.linalg.norm(np.cross(right[keep], down[keep]), axis=1), 4 * coarse**2)
-        index, owner = np.unique(np.floor(points[:-1, :-1][keep] / coarse).astype(np.int64), axis=0, return_inverse=True)
+        index, owner = np.unique(
+            np.floor(points[:-1, :-1][keep] / coarse).astype(np.int64), axis=0, return_inverse=True
+        )
         cells.append(index)
         areas.append(np.bincount(owner.reshape(-1), area, len(index)))
     _, owner = np.unique(np.concatenate(cells), axis=0, return_inverse=True)

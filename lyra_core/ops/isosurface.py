@@ -47,11 +47,7 @@ def _patches() -> NDArray[np.int8]:
         for axis in range(3):
             for side in (0, 1):
                 corners = [c for c in range(8) if (c >> axis & 1) == side]
-                rim = [
-                    i
-                    for i in crossing
-                    if _EDGES[i][1] != axis and _EDGES[i][0] in corners
-                ]
+                rim = [i for i in crossing if _EDGES[i][1] != axis and _EDGES[i][0] in corners]
                 if len(rim) == 2:
                     parent[root(rim[0])] = root(rim[1])
                 elif len(rim) == 4:
@@ -123,9 +119,7 @@ def _active_cells(
     return np.concatenate(ids), np.concatenate(cases), np.concatenate(corner_ids)
 
 
-def _vertices(
-    distance: _F32, cases: NDArray[np.uint8], corner_ids: _I64, base: _F32
-) -> tuple[_F32, _I64, _I64]:
+def _vertices(distance: _F32, cases: NDArray[np.uint8], corner_ids: _I64, base: _F32) -> tuple[_F32, _I64, _I64]:
     """Mean of the edge crossings of each patch, in voxels; (V, 3), its cell (V,), and id of (cell, patch) (M * 4,)."""
     table = _patches()[cases]
     values = distance.reshape(-1)[corner_ids]

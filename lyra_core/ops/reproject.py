@@ -302,28 +302,14 @@ def _run(
     hole: float,
     index: bool,
 ) -> Reprojection:
-    reference = compat == "reference"
     device = resolve_device(device)
     if device == "numpy":
         from lyra_core.ops.reproject_reference import forward_splat
     else:
         from lyra_core.kernels.reproject_launch import forward_splat
-    rgb, depth, mask, names, log_maximum = forward_splat(
-        sources, size, device=device, log_maximum=log_maximum, all_pixels=reference, double_integers=reference,
+    reference = compat == "reference"
+    rgb, depth, mask, source, source_xy, used = forward_splat(
+        sources, size, device=device, log_maximum=log_maximum, reference=reference,
         coverage=0.0 if reference else _COVERAGE, hole=hole, index=index,
     )  # fmt: skip
-    source, source_xy = (None, None) if names is None else _decode(names, [s.valid.shape for s in sources])
-    return Reprojection(rgb, depth, mask.astype(bool), source, source_xy, log_maximum)
-
-
-def _decode(names: NDArray[np.int32], shapes: Sequence[tuple[int, ...]]) -> tuple[NDArray[np.int32], _F32]:
-    """Pixel numbers (H, W) to the source's position and pixel centre."""
-    firsts = np.cumsum([0, *(h * w for h, w in shapes[:-1])])
-    source = (np.searchsorted(firsts, names, side="right") - 1).astype(np.int32)
-    xy = np.full((*names.shape, 2), np.nan, np.float32)
-    found = names >= 0
-    inside = names[found] - firsts[source[found]]
-    width = np.array([w for _, w in shapes])[source[found]]
-    xy[found] = np.stack([inside % width + 0.5, inside // width + 0.5], axis=-1)
-    source[~found] = -1
-    return source, xy
+    return Reprojection(rgb, depth, mask.view(bool), source, source_xy, used)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lyra_core.ops.reproject import pixel_landings
 
 if TYPE_CHECKING:
-    from lyra_core.kernels.reproject_launch import Pixels
+    from lyra_core.kernels.reproject_launch import Pixels, Splatted
 
 __all__ = ["forward_splat"]
 
@@ -48,58 +48,72 @@ def forward_splat(
     *,
     device: str,  # noqa: ARG001 - one signature with the kernel
     log_maximum: float | None,
-    all_pixels: bool,
-    double_integers: bool,
+    reference: bool,
     coverage: float,
     hole: float,
     index: bool,
-) -> tuple[_F32, _F32, NDArray[np.uint8], NDArray[np.int32] | None, float]:
+) -> Splatted:
     """As lyra_core.kernels.reproject_launch.forward_splat."""
-    height, width = size
     landed = [_landings(s) for s in sources]
     if log_maximum is None:
-        depths = [p[..., 2][(s.valid > 0) | all_pixels] for s, (p, _) in zip(sources, landed, strict=True)]
+        depths = [p[..., 2][(s.valid > 0) | reference] for s, (p, _) in zip(sources, landed, strict=True)]
         log_maximum = math.log1p(max(0.0, float(np.concatenate(depths).max(initial=0.0))))
     scale = float(np.float32(50.0) / np.float32(log_maximum + 1e-7))
+    height, width = size
     sums = np.zeros((height * width, 5), np.float64)
     near = np.full(height * width, np.inf, np.float32)
-    names = np.full(height * width, -1, np.int64)
-    first = 0
-    for source, (point, front) in zip(sources, landed, strict=True):
-        use = front & (source.valid > 0)
+    owner = np.full(height * width, -1, np.int32)
+    xy = np.full((height * width, 2), np.nan, np.float32)
+    for number, (source, (point, front)) in enumerate(zip(sources, landed, strict=True)):
         # The reference splats into an image with a border of one pixel: the shift rounds coordinates.
-        uv = (point[use][:, :2] - np.float32(source.half)) + np.float32(1)
-        z, color, name = point[use][:, 2], source.rgb[use], first + np.flatnonzero(use)
-        first += source.valid.size
-        near_image = ((uv > 0) & (uv < (width + 1, height + 1))).all(1)
-        uv, z, color, name = uv[near_image], z[near_image], color[near_image], name[near_image]
-        corner = np.floor(uv).astype(np.int64)
-        f = uv - corner.astype(np.float32)
-        corner -= 1
-        low = np.where((f == 0) & double_integers, np.float32(2), 1 - f)
-        value = _weight(z, scale)[:, None] * np.concatenate([color, z[:, None], np.ones_like(z)[:, None]], 1)
-        for dy in (0, 1):
-            for dx in (0, 1):
-                x, y = corner[:, 0] + dx, corner[:, 1] + dy
-                w = (f[:, 0] if dx else low[:, 0]) * (f[:, 1] if dy else low[:, 1])
-                inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
-                np.add.at(sums, (y * width + x)[inside], (w[:, None] * value)[inside])
-        nearest = corner + (f >= 0.5)
-        inside = ((nearest >= 0) & (nearest < (width, height))).all(1)
-        cell = nearest[inside] @ np.array([1, width])
-        # Far to near and stable, so that the last writer is the nearest, and the first among equals.
-        order = np.lexsort((-name[inside], -z[inside]))
-        last = np.full(height * width, -1)
-        last[cell[order]] = np.flatnonzero(inside)[order]
-        hit = np.flatnonzero(last >= 0)
-        hit = hit[z[last[hit]] < near[hit]]
-        near[hit], names[hit] = z[last[hit]], name[last[hit]]
+        u, v = ((point[..., i] - np.float32(source.half)) + np.float32(1) for i in (0, 1))
+        use = front & (source.valid > 0) & (u > 0) & (v > 0) & (u < width + 1) & (v < height + 1)
+        place = np.stack([u[use], v[use]], axis=-1)
+        z = point[use][:, 2]
+        value = _weight(z, scale)[:, None] * np.concatenate([source.rgb[use], z[:, None], np.ones((len(z), 1))], 1)
+        _add(sums, place, value, size, reference)
+        pixel = np.stack(np.nonzero(use)[::-1], axis=-1) + 0.5
+        _keep_nearest(near, owner, xy, place, z, pixel, number, size)
     w = sums[:, 4:]
     mean = sums[:, :4] / np.where(w > 0, w, 1)
     mask = w[:, 0] > 0
     if coverage > 0:
         mask &= w[:, 0] >= coverage * _weight(mean[:, 3].astype(np.float32), scale)
-    rgb = np.where(mask[:, None], mean[:, :3], hole).astype(np.float32)
-    depth = np.where(mask, mean[:, 3], 0).astype(np.float32)
-    index_map = names.astype(np.int32).reshape(size) if index else None
-    return rgb.reshape(height, width, 3), depth.reshape(size), mask.astype(np.uint8).reshape(size), index_map, log_maximum
+    rgb = np.where(mask[:, None], mean[:, :3], hole).astype(np.float32).reshape(height, width, 3)
+    depth = np.where(mask, mean[:, 3], 0).astype(np.float32).reshape(size)
+    found = (owner.reshape(size), xy.reshape(height, width, 2)) if index else (None, None)
+    return rgb, depth, mask.astype(np.uint8).reshape(size), *found, log_maximum
+
+
+def _add(sums: NDArray[np.float64], place: _F32, value: _F32, size: tuple[int, int], double_integers: bool) -> None:
+    """Add value (N, 5) to the four pixels around place (N, 2), which counts a border of one pixel."""
+    height, width = size
+    corner = np.floor(place)
+    f = place - corner
+    low = np.where((f == 0) & double_integers, np.float32(2), 1 - f)
+    corner = corner.astype(np.int64) - 1
+    for dy in (0, 1):
+        for dx in (0, 1):
+            x, y = corner[:, 0] + dx, corner[:, 1] + dy
+            w = (f[:, 0] if dx else low[:, 0]) * (f[:, 1] if dy else low[:, 1])
+            inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
+            np.add.at(sums, (y * width + x)[inside], (w[:, None] * value)[inside])
+
+
+def _keep_nearest(
+    near: _F32,
+    owner: NDArray[np.int32],
+    xy: _F32,
+    place: _F32,
+    z: _F32,
+    pixel: NDArray[np.float64],
+    number: int,
+    size: tuple[int, int],
+) -> None:
+    """z-buffer by rounding: the nearest pixel, the first among equals."""
+    height, width = size
+    cell = np.floor(place + np.float32(0.5)).astype(np.int64) - 1
+    for (x, y), depth, at in zip(cell, z, pixel, strict=True):
+        i = y * width + x
+        if 0 <= x < width and 0 <= y < height and depth < near[i]:
+            near[i], owner[i], xy[i] = depth, number, at

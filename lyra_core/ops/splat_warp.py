@@ -51,6 +51,14 @@ class WarpSplatter:
             raise ConfigError("Colour correction runs on the CPU", got="a CUDA splatter", do="Use device='cpu'")
         return self._splats.spread(self._view(camera), residual)
 
+    def visible_share(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N,) of each Gaussian's whole footprint in the view drawn last, the share that was seen.
+
+        weights: (N,) sums of blending weights, as spread() returns them.
+        """
+        whole = self._splats.footprints()
+        return weights / np.maximum(whole, np.float32(1e-6))
+
     def _view(self, camera: Camera) -> Any:
         pose = camera.camera_from_world
         return splat_run.make_view(

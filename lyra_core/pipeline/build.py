@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,13 @@ from lyra_core.pipeline.config import RunConfig
 from lyra_core.pipeline.events import Event, Finished, Note, Progress
 from lyra_core.pipeline.exports import write_camera_files, write_navigation_files
 from lyra_core.pipeline.prove import Proof, prove
-from lyra_core.reconstruction import GaussianScene, VideoWriter, gaussians_from_frames, psnr, write_ply
+from lyra_core.reconstruction.gaussians import gaussians_from_frames
+from lyra_core.reconstruction.metrics import psnr
+from lyra_core.reconstruction.ply import write_ply
+from lyra_core.reconstruction.scene import GaussianScene
+from lyra_core.reconstruction.video import write_video
 from lyra_core.types import CameraPath
-from lyra_core.world import WorldFolder, digest_file
+from lyra_core.world import FrameSequence, WorldFolder, digest_file
 
 __all__ = ["Product", "build_world"]
 
@@ -86,31 +91,33 @@ def _videos(
 ) -> Iterator[Event]:
     """video.mp4 from the frames and flythrough.mp4 from the Gaussians; their PSNR is the price of the splats."""
     assert product.scene is not None
-    gaussians = product.scene.all
     frames = world.frames
     stage = "flythrough" if config.build.flythrough else "video"
     yield clock.start(stage, len(path))
     keep = set(np.linspace(0, len(path) - 1, min(12, len(path))).round().astype(int).tolist())
-    size = (path.width, path.height)
-    with (
-        VideoWriter(world.folder / "video.mp4", size, path.fps) as video,
-        VideoWriter(world.folder / "flythrough.mp4", size, path.fps) as flight,
-    ):
-        for i, frame in enumerate(frames):
-            video.add(_bytes(frame.rgb))
-            if config.build.flythrough:
-                image = splat(gaussians, frame.camera, device=device).rgb
-                flight.add(_bytes(image))
-                product.splat_psnr.append(psnr(image, frame.rgb))
-                if i in keep:
-                    product.shown[i] = _bytes(image)
-            yield Progress(stage, i + 1, len(path))
-        if not config.build.flythrough:
-            flight.discard()
+    rendered: list[NDArray[np.uint8]] = []
+    gaussians = product.scene.all
+    for i, frame in enumerate(frames if config.build.flythrough else ()):
+        image = splat(gaussians, frame.camera, device=device).rgb
+        rendered.append(_bytes(image))
+        product.splat_psnr.append(psnr(image, frame.rgb))
+        if i in keep:
+            product.shown[i] = rendered[-1]
+        yield Progress(stage, i + 1, len(path))
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(write_video, world.folder / "video.mp4", _pictures(frames), fps=path.fps)]
+        if rendered:
+            jobs.append(pool.submit(write_video, world.folder / "flythrough.mp4", rendered, fps=path.fps))
+        for job in jobs:
+            job.result()
     if product.splat_psnr:
         values = np.array(product.splat_psnr)
         product.figures["flythrough_psnr_db"] = {"mean": float(values.mean()), "worst": float(values.min())}
     yield clock.stop(stage)
+
+
+def _pictures(frames: FrameSequence) -> Iterator[NDArray[np.uint8]]:
+    return (_bytes(frame.rgb) for frame in frames)
 
 
 def _bytes(rgb: NDArray[np.floating]) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ make, so that its owner sees a circle of sigma pixels whatever the slant.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +38,21 @@ def gaussians_from_frames(frames: Iterable[Frame], *, config: GaussianConfig | N
     Cameras and depths are taken as they are, never re-estimated. Where a later frame owns a surface that an
     earlier one has drawn more coarsely, the earlier Gaussians give way.
 
+    frames: in path order. A sequence that loads its frames when indexed stays lazy: it is read once for surfaces,
+    and again for the frames that own sky and the few that colours are corrected against.
+
     Errors: InputError if no frame has an owned pixel with depth.
     """
     config = config or GaussianConfig()
-    frames = sorted(frames, key=lambda frame: frame.index)
+    if not isinstance(frames, Sequence):
+        frames = list(frames)
     parts: list[Gaussians] = []
     owners: list[NDArray[np.int32]] = []
+    sky = SkyShell(config)
+    owned: list[int] = []
     for frame in frames:
+        sky.look_at(frame)
+        owned.append(int(frame.owned.sum()))
         part = _surface_of(frame, config)
         if part is None:
             continue
@@ -58,12 +66,12 @@ def gaussians_from_frames(frames: Iterable[Frame], *, config: GaussianConfig | N
             got=f"{len(frames)} frames",
             do="Check the depth, sky and owned masks of the frames",
         )
-    sky = SkyShell(frames, config).gaussians() if config.sky else None
-    scene = GaussianScene(concatenate(parts), sky, np.concatenate(owners))
+    shell = sky.gaussians(frames) if config.sky else None
+    scene = GaussianScene(concatenate(parts), shell, np.concatenate(owners))
     if config.color_passes > 0:
-        from lyra_core.reconstruction.refine import correct_colors
+        from lyra_core.reconstruction.refine import correct_colors, views_that_cover
 
-        scene = correct_colors(scene, frames, config)
+        scene = correct_colors(scene, [frames[i] for i in views_that_cover(owned, config.color_views)], config)
     return scene
 
 

@@ -93,7 +93,9 @@ def _check(gaussians: Gaussians, where: str) -> None:
         if not np.isfinite(values).all():
             row = int(np.argmin(np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
             raise InputError(
-                f"Gaussians must be finite; {name} is not", got=f"NaN or inf in row {row} of {where}", do="Remove the row"
+                f"Gaussians must be finite; {name} is not",
+                got=f"NaN or inf in row {row} of {where}",
+                do="Remove the row",
             )
     if (gaussians.scales <= 0).any():
         row = int(np.argmin(gaussians.scales.min(axis=1)))
@@ -196,7 +198,9 @@ def _from_table(table: NDArray[np.void], path: Path) -> Gaussians:
     )
     coefficients = len(rest) // 3 + 1
     if len(rest) % 3 or coefficients not in (1, 4, 9, 16):
-        raise InputError(f"{path} has an unknown number of f_rest properties", got=str(len(rest)), do="Use 0, 9, 24 or 45")
+        raise InputError(
+            f"{path} has an unknown number of f_rest properties", got=str(len(rest)), do="Use 0, 9, 24 or 45"
+        )
     sh = np.empty((len(table), coefficients, 3), np.float32)
     sh[:, 0] = _columns(table, ["f_dc_0", "f_dc_1", "f_dc_2"], path)
     sh[:, 1:] = _columns(table, rest, path).reshape(len(table), 3, coefficients - 1).transpose(0, 2, 1)

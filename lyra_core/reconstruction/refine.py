@@ -24,36 +24,36 @@ __all__ = ["correct_colors", "views_that_cover"]
 
 _RELAX = 0.9
 _DECAY = 0.7
-_MARGIN = 0.15  # colours may leave 0..1 by this much: overshoot sharpens edges, more of it would ring
+_REACH = 0.25  # no colour moves farther from what its owner saw: enough to sharpen, too little to invent
+_FULLY_TRUSTED = 0.15  # of its own weight; Gaussians that only shine through others must not answer for these
 
 
-def views_that_cover(frames: list[Frame], count: int) -> list[Frame]:
-    """At most count frames: those that own most, and the last; in path order."""
-    owned = [int(frame.owned.sum()) for frame in frames]
-    ranked = sorted(range(len(frames)), key=lambda i: (-owned[i], i))
-    chosen = {len(frames) - 1, *ranked[: max(1, count - 1)]}
-    return [frames[i] for i in sorted(chosen)]
+def views_that_cover(owned: list[int], count: int) -> list[int]:
+    """At most count positions in a path, rising: those whose frames own most pixels, and the last."""
+    ranked = sorted(range(len(owned)), key=lambda i: (-owned[i], i))
+    return sorted({len(owned) - 1, *ranked[: max(1, count - 1)]})
 
 
 def correct_colors(
     scene: GaussianScene, frames: list[Frame], config: GaussianConfig, *, settings: SplatSettings | None = None
 ) -> GaussianScene:
-    """The scene with the DC colours of surface and sky solved against the frames; geometry is unchanged."""
+    """The scene with the DC colours of surface and sky solved against these frames; geometry is unchanged."""
     from lyra_core.ops.splat_warp import make_splatter
 
     everything = scene.all
     sh = np.array(everything.sh)  # the splatter reads this very array on the CPU
     splatter = make_splatter(replace(everything, sh=sh), settings or SplatSettings(), "cpu")
-    low, high = (np.float32((v - 0.5) / SH_C0) for v in (-_MARGIN, 1 + _MARGIN))
+    low, high = (everything.sh[:, 0] + np.float32(v / SH_C0) for v in (-_REACH, _REACH))
     for turn in range(config.color_passes):
         relax = np.float32(_RELAX * _DECAY**turn / SH_C0)
         # The first frame comes last: it is the photo, and the last view of a pass is met best.
-        for frame in reversed(views_that_cover(frames, config.color_views)):
+        for frame in reversed(frames):
             drawn = splatter.draw(frame.camera)
             known = (frame.depth > 0) | frame.sky
             residual = np.where(known[..., None], frame.rgb - drawn.rgb, 0).astype(np.float32)
             sums = splatter.spread(frame.camera, residual)
-            step = sums[:, :3] / np.maximum(sums[:, 3:], 0.05)  # barely seen Gaussians move little
+            seen = np.clip(splatter.visible_share(sums[:, 3]) / _FULLY_TRUSTED, 0, 1)[:, None]
+            step = seen * sums[:, :3] / np.maximum(sums[:, 3:], 1e-3)
             sh[:, 0] = np.clip(sh[:, 0] + relax * step, low, high)
     return _with_colors(scene, sh)
 

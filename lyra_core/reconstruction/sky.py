@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,23 +24,39 @@ _LARGEST_BLOCK = 8  # the sky is smooth: fewer Gaussians than on surfaces
 
 
 class SkyShell:
-    """Gathers the sky pixels of frames on a sphere around the mean camera centre."""
+    """Gathers the sky pixels of frames on a sphere around the mean camera centre.
 
-    def __init__(self, frames: list[Frame], config: GaussianConfig) -> None:
-        self._frames = [frame for frame in frames if frame.sky.any()]
+    First look_at() every frame, then ask for gaussians().
+    """
+
+    def __init__(self, config: GaussianConfig) -> None:
         self._config = config
-        self._center = np.mean([frame.camera.center for frame in frames], axis=0)
-        travel = max(float(np.linalg.norm(frame.camera.center - self._center)) for frame in frames)
-        deepest = max(float(frame.depth.max(initial=0)) for frame in frames)
-        self.radius = config.sky_distance or max(_NEAREST, _BEYOND * deepest, 4 * travel)
+        self._centers: list[NDArray[np.float64]] = []
+        self._with_sky: list[int] = []
+        self._deepest = 0.0
+        self._center = np.zeros(3)
+        self._side = 1
+        self.radius = 0.0
 
-    def gaussians(self) -> Gaussians | None:
-        """The shell, or None if no frame owns sky."""
-        if not self._frames:
+    def look_at(self, frame: Frame) -> None:
+        """Note where the camera stands, how far it sees, and whether it owns sky."""
+        if (frame.sky & frame.owned).any():
+            self._with_sky.append(len(self._centers))
+        self._centers.append(frame.camera.center)
+        self._deepest = max(self._deepest, float(frame.depth.max(initial=0)))
+
+    def gaussians(self, frames: Sequence[Frame]) -> Gaussians | None:
+        """The shell, or None if no frame owns sky. frames: those looked at, in the same order."""
+        if not self._with_sky:
             return None
-        focal = self._frames[0].camera.intrinsics[0, 0]
-        taken = np.zeros((6, *(int(np.ceil(4 / 3 * focal)),) * 2), bool)  # a cell is about 1.5 pixels
-        parts = [part for frame in self._frames if (part := self._part(frame, taken)) is not None]
+        centers = np.array(self._centers)
+        self._center = centers.mean(axis=0)
+        travel = float(np.linalg.norm(centers - self._center, axis=1).max())
+        self.radius = self._config.sky_distance or max(_NEAREST, _BEYOND * self._deepest, _BEYOND * travel)
+        # At the centre of a cube face a cell is about 1.5 pixels wide.
+        self._side = int(np.ceil(4 / 3 * frames[self._with_sky[0]].camera.intrinsics[0, 0]))
+        taken = np.zeros((6, self._side, self._side), bool)
+        parts = [part for i in self._with_sky if (part := self._part(frames[i], taken)) is not None]
         return concatenate(parts) if parts else None
 
     def _part(self, frame: Frame, taken: _B) -> Gaussians | None:
@@ -54,12 +72,10 @@ class SkyShell:
         if not owned.any():
             return None
         z, cell = self._place(frame)
-        keep = owned & ~taken.reshape(-1)[cell]
+        keep = owned & ~_inside(taken).reshape(-1)[cell]
         if not keep.any():
             return None
         taken.reshape(-1)[cell[keep]] = True
-        for face in taken:  # cells that fall between pixels are taken too
-            face |= binary_dilation(face)
         w = np.where(region, 1 / z, 0).astype(np.float32)
         rgb = frame.rgb[tuple(near)]
         links = link_neighbours(w, region, self._config.edge)
@@ -82,7 +98,18 @@ class SkyShell:
         along = direction @ offset
         distance = -along + np.sqrt(along**2 - offset @ offset + np.float32(self.radius) ** 2)
         unit = (direction * distance[..., None] + offset) / np.float32(self.radius)
-        return distance / length[..., 0], _cube_cell(unit, int(np.ceil(4 / 3 * self._frames[0].camera.intrinsics[0, 0])))
+        return distance / length[..., 0], _cube_cell(unit, self._side)
+
+
+def _inside(taken: _B) -> _B:
+    """Cells well inside the drawn sky: gaps between pixels closed, then one cell off the outline, so that parts overlap."""
+    from scipy.ndimage import binary_dilation, binary_erosion
+
+    out = np.zeros_like(taken)
+    for face, inner in zip(taken, out, strict=True):
+        if face.any():
+            inner[:] = binary_erosion(binary_dilation(face), iterations=2, border_value=1)
+    return out
 
 
 def _cube_cell(unit: NDArray[np.float32], side: int) -> NDArray[np.int64]:

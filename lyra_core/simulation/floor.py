@@ -103,7 +103,7 @@ def floor_map(
 
     cell: grid [m]. band: surfaces within this of floor_z are floor if level, else neither floor nor obstacle [m].
     robot_height: obstacles between band and this height block the floor below them [m].
-    Gaps narrower than four cells count as floor: a missing triangle is a fault to be found, not an edge.
+    Enclosed gaps narrower than four cells count as floor: a missing triangle is a fault to be found, not an edge.
     """
     low = np.min([mesh.vertices.min(axis=0) for _, mesh in tiles], axis=0)[:2] - 2 * cell
     high = np.max([mesh.vertices.max(axis=0) for _, mesh in tiles], axis=0)[:2] + 2 * cell
@@ -127,15 +127,17 @@ def floor_map(
     seen = np.isfinite(top).reshape(shape)
     disc = ndimage.generate_binary_structure(2, 1)
     closed = ndimage.binary_closing(np.pad(seen, 4), disc, iterations=2)[4:-4, 4:-4] if seen.any() else seen
+    inside = np.asarray(ndimage.binary_fill_holes(covered.reshape(shape)), np.bool_)
+    gaps = closed & inside & ~seen  # closing also fills notches of the outer border, where nothing is promised
     nearest = np.asarray(ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True))
     height = top.reshape(shape)[tuple(nearest)] if seen.any() else np.full(shape, floor_z, np.float32)
     return FloorMap(
         (float(low[0]), float(low[1])),
         cell,
-        _main_parts((closed | seen) & ~blocked.reshape(shape)),
+        _main_parts((gaps | seen) & ~blocked.reshape(shape)),
         height.astype(np.float32),
         overhead.reshape(shape),
-        np.asarray(ndimage.binary_fill_holes(covered.reshape(shape)), np.bool_),
+        inside,
         floor_z,
     )
 

@@ -174,7 +174,7 @@ def _casing(b: SolidBuilder, o: Opening, s: Surfaces) -> None:
 
 def _door(b: SolidBuilder, o: Opening, s: Surfaces) -> None:
     _casing(b, o, s)
-    _reveal(b, o, 0.04, s.trim, sill=False)
+    _reveal(b, o, 0.04, s.trim, sill=True)
     b.quad((o.x1, -0.04, 0.0), (o.x0 - o.x1, 0, 0), (0, 0, o.z1), s.door)
     b.box((o.x0 + 0.075, -0.015, 1.02), (0.03, 0.05, 0.03), s.metal, occupied=False)
     b.box((o.x0 + 0.115, 0.012, 1.02), (0.12, 0.018, 0.022), s.metal, occupied=False)

@@ -32,6 +32,7 @@ __all__ = [
     "write_trajectory",
 ]
 
+_UNREADABLE = (OSError, EOFError, ValueError, NotImplementedError, MemoryError, zipfile.BadZipFile, zlib.error)
 _KEYS = ("w2c", "intrinsics", "image_height", "image_width")
 
 
@@ -79,13 +80,14 @@ class LyraTrajectory:
 
 def _arrays(file: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise PathError(f"{file.name} is not an .npz archive", got="a single array", do="Use np.savez")
+        archive = np.load(file, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise PathError(f"{file.name} is not an .npz archive", got="a single array", do="Use np.savez")
+        with archive:
             return {key: archive[key] for key in _KEYS if key in archive.files}
     except FileNotFoundError as error:
         raise PathError("The file does not exist", got=str(file), do="Check the path") from error
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise PathError(f"{file.name} is not a readable .npz archive", got=str(error), do="Export it again") from error
 
 

@@ -200,15 +200,23 @@ def walk(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any
 
 
 def walk_and_return(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> list[_F]:
-    """Out as in walk, then backwards on a line offset to the side, looking the same way as on the way out."""
+    """Out as in walk, then backwards on a line offset to the side, looking the same way as on the way out.
+
+    Where the whole offset does not fit, the line comes nearer in quarters, at last back onto the way out.
+    """
     out, plan = _walked(start, scene, strength, options)
     back = out[::-1].copy()
     travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(back[:, :3, 3], axis=0), axis=1))])
     away = _smoothstep(travelled / max(min(0.8, 0.4 * travelled[-1]), 1e-9))
     side = np.cross(back[:, :3, 2], _UP)
     side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
-    sides = {"right": [1.0], "left": [-1.0], "auto": [1.0, -1.0]}[options["side"]]
-    shifts = [sign * options["offset"] * away[:, None] * side for sign in sides]
-    gaps = [plan.lookup(plan.to_obstacle, (back[:, :3, 3] + s)[:, :2]).min() for s in shifts]
-    back[:, :3, 3] += shifts[int(np.argmax(gaps))]
+    shift = away[:, None] * side
+    signs = {"right": [1.0], "left": [-1.0], "auto": [1.0, -1.0]}[options["side"]]
+    own = float(plan.lookup(plan.to_obstacle, back[:, :2, 3]).min())
+    for share in (1.0, 0.75, 0.5, 0.25):
+        offsets = [sign * share * options["offset"] for sign in signs]
+        gaps = [float(plan.lookup(plan.to_obstacle, (back[:, :3, 3] + o * shift)[:, :2]).min()) for o in offsets]
+        if max(gaps) >= min(options["clearance"] + plan.cell, own):
+            back[:, :3, 3] += offsets[int(np.argmax(gaps))] * shift
+            break
     return [out, back]

@@ -2,17 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write 100,000 Gaussians of degree 3 as USD, read them back, and validate and drop-test a room.
 
-    python tests/benchmarks/usd.py [--splats 100000] [--rounds 3] [--no-physics]
+    python tests/benchmarks/usd.py [--splats 100000] [--rounds 3] [--no-physics] [--peer usd-convert-gsplat]
 
 Peer: NVIDIA's converter (package usd-convert-gsplat or omniverse-gsplat-converter), run on the same Gaussians from a
-.ply file if it is installed; it pins numpy==2.3.1, so it usually lives in another environment and is then left out,
-which is printed. Wall and CPU time are both given: other work on the machine disturbs the former.
+.ply file if it is installed; it pins numpy==2.3.1, so it usually lives in another environment: name its command with
+--peer. Left out otherwise, which is printed. Wall and CPU time are both given: other work on the machine disturbs the former.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
+import os
 import shutil
 import statistics
 import subprocess
@@ -41,27 +41,23 @@ def row(name, wall, cpu, note=""):
     print(f"{name:<44} {wall:8.2f} s wall {cpu:8.2f} s cpu   {note}")
 
 
-def peer(gaussians, folder, rounds):
+def peer(gaussians, folder, rounds, command):
     """Time NVIDIA's converter on the same Gaussians, where it is installed."""
-    installed = [name for name in PEERS if _version(name)]
-    command = next((name for name in PEERS if shutil.which(name)), None)
-    if not installed or command is None:
-        print(f"peer: not installed ({' or '.join(PEERS)}), so no comparison was made")
+    command = command or next((path for path in map(shutil.which, PEERS) if path), None)
+    if command is None:
+        print(f"peer: {' or '.join(PEERS)} is not on PATH (see --peer), so no comparison was made")
         return
     from lyra_core.reconstruction.ply import write_ply
 
-    source, target = folder / "splats.ply", folder / "peer.usdz"
+    source, target = folder / "splats.ply", folder / "peer.usdc"
     write_ply(source, gaussians)
-    wall, _, done = timed(lambda: subprocess.run([command, str(source), str(target)], capture_output=True), rounds)
-    size = f"{target.stat().st_size / 1e6:.0f} MB" if target.is_file() else f"failed with {done.returncode}"
-    row(f"peer: {installed[0]} {_version(installed[0])}", wall, float("nan"), size)
-
-
-def _version(name):
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    call = [command, "-i", str(source), "-o", str(target), "--up-axis", "Z"]
+    before = os.times()
+    wall, _, done = timed(lambda: subprocess.run(call, capture_output=True), rounds)
+    after = os.times()
+    cpu = (after.children_user + after.children_system - before.children_user - before.children_system) / rounds
+    size = f"{target.stat().st_size / 1e6:.0f} MB" if target.is_file() else f"FAILED with {done.returncode}"
+    row(f"peer: {Path(command).name}, with its start", wall, cpu, size)
 
 
 def main():
@@ -69,6 +65,7 @@ def main():
     parser.add_argument("--splats", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-physics", action="store_true")
+    parser.add_argument("--peer", help="NVIDIA's converter, if it is not on PATH")
     options = parser.parse_args()
     from lyra_core.simulation import check_world, is_available
     from lyra_core.usd import read_splats, validate
@@ -84,7 +81,7 @@ def main():
         row(f"write {options.splats:,} splats, degree 3", wall, cpu, f"{file.stat().st_size / 1e6:.0f} MB")
         wall, cpu, _ = timed(lambda: read_splats(file), options.rounds)
         row("read them back", wall, cpu)
-        peer(gaussians, folder, options.rounds)
+        peer(gaussians, folder, options.rounds, options.peer)
         tiles = room_tiles(step=0.028, noise=0.004)
         world = folder / "world"
         triangles = sum(len(mesh.faces) for _, mesh in tiles)

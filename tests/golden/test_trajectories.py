@@ -98,7 +98,8 @@ def test_the_references_zoom_goes_through_the_wall_and_ours_stops_before_it(zoom
         path, start, scene = zoom_setup(index, arrays, case["key"])
         assert steps_behind_surface(path, start, depth, valid) > 0, "the reference's own path"
         limited, report = limit(path, scene.points, floor_z=None)
-        assert report.limited and report.through_surface
+        assert report.limited
+        assert report.through_surface
         assert steps_behind_surface(limited, start, depth, valid) < 0
         # Against the depth map at full resolution, whatever the limiter thinned: 1 cm for the thinning.
         points = (pixel_rays(start) * depth[..., None])[valid & (depth > 0)] @ ZUP_FROM_RDF[:3, :3].T

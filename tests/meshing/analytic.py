@@ -103,7 +103,11 @@ def camera_at(center, target, *, width=416, height=240, fov=75.0):
 
 ROOM = Scene(
     room=((0.0, 0.0, 0.0), (5.0, 4.0, 2.6)),
-    boxes=(((1.0, 2.6, 0.0), (2.0, 3.2, 0.8)), ((3.6, 0.6, 0.0), (4.2, 1.2, 0.5)), ((3.2, 2.4, 0.68), (4.4, 3.2, 0.72))),
+    boxes=(
+        ((1.0, 2.6, 0.0), (2.0, 3.2, 0.8)),
+        ((3.6, 0.6, 0.0), (4.2, 1.2, 0.5)),
+        ((3.2, 2.4, 0.68), (4.4, 3.2, 0.72)),
+    ),
     spheres=((np.array([2.6, 1.2, 0.35]), 0.35),),
 )
 STREET = Scene(ground=True, boxes=(((6.0, -8.0, 0.0), (20.0, -4.0, 6.0)), ((10.0, 3.0, 0.0), (13.0, 6.0, 3.0))))
@@ -113,7 +117,11 @@ def room_cameras(count, **kwargs):
     """A walk along an ellipse in the room that looks around."""
     turn = np.linspace(0, 2 * np.pi, count, endpoint=False)
     return [
-        camera_at((2.5 + 1.6 * np.cos(a), 2.0 + 0.9 * np.sin(a), 1.2), (2.5 - 2 * np.cos(a + 0.4), 2 - 2 * np.sin(a + 0.4), 0.7), **kwargs)
+        camera_at(
+            (2.5 + 1.6 * np.cos(a), 2.0 + 0.9 * np.sin(a), 1.2),
+            (2.5 - 2 * np.cos(a + 0.4), 2 - 2 * np.sin(a + 0.4), 0.7),
+            **kwargs,
+        )
         for a in turn
     ]
 

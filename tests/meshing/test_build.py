@@ -115,9 +115,10 @@ def test_the_floor_of_the_room_has_no_crack(room):
 
 
 def test_tables_keep_the_space_below_them(room):
-    """The table top at 0.68-0.72 m must not grow a skirt down to the floor."""
+    """The table top at 0.68-0.72 m may be as thick as the truncation where nobody saw its underside, not more."""
     center = _face_centers(room.collision)
-    low, high = np.array([3.3, 2.5, 0.1]), np.array([4.3, 3.1, 0.6])
+    low, high = np.array([3.3, 2.5, 0.1]), np.array([4.3, 3.1, 0.7 - 3.5 * room.figures["voxel_size_m"]])
+    assert high[2] > 0.45
     assert not ((center > low) & (center < high)).all(axis=1).any()
 
 
@@ -133,7 +134,12 @@ def test_no_curtain_hangs_between_a_box_and_the_wall_behind_it():
     for config in (SMALL, MeshConfig(voxel_size=0.03)):
         world = mesh_from_frames([frame], config=config)
         center = _face_centers(world.collision)
-        between = (center[:, 0] > 2.6) & (center[:, 0] < 5.7) & (np.abs(center[:, 2] - 1.25) < 1.1) & (np.abs(center[:, 1]) < 1.8)
+        between = (
+            (center[:, 0] > 2.6)
+            & (center[:, 0] < 5.7)
+            & (np.abs(center[:, 2] - 1.25) < 1.1)
+            & (np.abs(center[:, 1]) < 1.8)
+        )
         assert not between.any(), np.round(center[between][:20], 2)
         assert (np.abs(center[:, 0] - 2.0) < 0.05).sum() > 50  # the box itself is there
         assert (np.abs(center[:, 0] - 6.0) < 0.05).sum() > 50  # and so is the wall
@@ -197,7 +203,11 @@ def test_floor_noise_is_rolled_flat():
         frame = render(ROOM, camera, i)
         points = unproject(frame.depth, camera)
         # Waves of 1.5 cm, as a depth network makes them, not white noise.
-        wave = 1 + 0.012 * np.sin(4 * points[..., 0] + i) * np.sin(3 * points[..., 1]) + 0.002 * rng.standard_normal(frame.depth.shape)
+        wave = (
+            1
+            + 0.012 * np.sin(4 * points[..., 0] + i) * np.sin(3 * points[..., 1])
+            + 0.002 * rng.standard_normal(frame.depth.shape)
+        )
         frames.append(Frame(i, frame.rgb, (frame.depth * wave).astype(np.float32), frame.sky, camera, frame.owned))
     world = mesh_from_frames(frames, config=SMALL)
     assert world.figures["floor_rms_mm"] > 2
@@ -255,7 +265,14 @@ def test_colours_are_those_of_the_scene(room):
 def test_sky_alone_is_refused_with_advice():
     camera = street_cameras(1)[0]
     shape = (camera.height, camera.width)
-    sky = Frame(0, np.ones((*shape, 3), np.float32), np.zeros(shape, np.float32), np.ones(shape, bool), camera, np.ones(shape, bool))
+    sky = Frame(
+        0,
+        np.ones((*shape, 3), np.float32),
+        np.zeros(shape, np.float32),
+        np.ones(shape, bool),
+        camera,
+        np.ones(shape, bool),
+    )
     with pytest.raises(InputError, match="usable depth"):
         mesh_from_frames([sky])
     with pytest.raises(InputError, match="at least one frame"):

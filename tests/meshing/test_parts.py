@@ -87,7 +87,12 @@ def test_third_faces_at_an_edge_go():
 
 
 def test_floaters_go_and_the_largest_part_stays():
-    speck = Mesh(np.array([[9, 9, 9], [9.01, 9, 9], [9, 9.01, 9]], np.float32), np.array([[0, 1, 2]], np.int32), None, np.zeros((3, 3), np.uint8))
+    speck = Mesh(
+        np.array([[9, 9, 9], [9.01, 9, 9], [9, 9.01, 9]], np.float32),
+        np.array([[0, 1, 2]], np.int32),
+        None,
+        np.zeros((3, 3), np.uint8),
+    )
     both = join(_sheet(10), speck)
     assert mesh_figures(both)["components"] == 2
     assert mesh_figures(drop_small_parts(both, share=0.01, min_area=0.01))["components"] == 1
@@ -108,7 +113,9 @@ def test_tiles_hold_every_triangle_once_with_identical_border_vertices(seed, siz
     assert max(len(tile.mesh.faces) for tile in tiles) <= 100
     # Bitwise: the multiset of triangles (positions and normals) is that of the whole.
     whole = np.concatenate([mesh.vertices[mesh.faces], mesh.normals[mesh.faces]], axis=-1)
-    parts = np.concatenate([np.concatenate([t.mesh.vertices[t.mesh.faces], t.mesh.normals[t.mesh.faces]], axis=-1) for t in tiles])
+    parts = np.concatenate(
+        [np.concatenate([t.mesh.vertices[t.mesh.faces], t.mesh.normals[t.mesh.faces]], axis=-1) for t in tiles]
+    )
 
     def rows(a):
         return sorted(row.tobytes() for row in a)

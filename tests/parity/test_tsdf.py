@@ -63,7 +63,9 @@ def test_warp_agrees_with_the_numpy_twin(device):
     want, got = _fuse("numpy", window=True), _fuse(device, window=True)
     n = len(want)
     assert n == len(got) > 50
-    for a, b, name in zip(want._blocks.to_host(n), got._blocks.to_host(n), ("distance", "weight", "color"), strict=True):
+    for a, b, name in zip(
+        want._blocks.to_host(n), got._blocks.to_host(n), ("distance", "weight", "color"), strict=True
+    ):
         # A voxel that projects onto the border of two pixels may take either: rounding of one float32 product.
         differs = np.abs(a - b) > 2e-4
         assert differs.mean() < 2e-3, name

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from lyra_core.geometry import intrinsics_from_fov, look_at, pixel_rays, project, unproject
-from lyra_core.types import Camera, CameraPath, Frame
+from lyra_core.types import CameraPath, Frame
 
 ROOM = np.array([[-3.0, -2.0, 0.0], [3.0, 5.0, 2.6]])
 BOXES = np.array(

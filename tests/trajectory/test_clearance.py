@@ -46,7 +46,8 @@ def test_no_straight_flight_ever_leaves_the_room_or_comes_nearer_than_the_cleara
     centers = dense_centers(path)
     # The surfaces are sampled every 4 cm and thinned: between samples the true surface is up to 1 cm nearer at 0.1 m.
     assert distance_to_surfaces(centers).min() >= clearance - 0.015
-    assert inside(ROOM, centers).all() and not inside(TABLE, centers).any()
+    assert inside(ROOM, centers).all()
+    assert not inside(TABLE, centers).any()
     assert len(path) == frames
     assert np.array_equal(path.world_from_camera[0], photo_camera().world_from_camera)
     assert report.min_clearance_after >= report.clearance - 1e-6
@@ -67,7 +68,9 @@ def test_a_path_that_is_clear_is_given_back_as_the_same_object_with_nothing_said
     path = make_path("orbit", start=photo_camera(), frames=30, scene=SCENE)
     limited, report = limit(path, SCENE.points)
     assert limited is path
-    assert report.action == "none" and not report.limited and report.messages == ()
+    assert report.action == "none"
+    assert not report.limited
+    assert report.messages == ()
     assert report.min_clearance_before == report.min_clearance_after
     assert report.first_limiting_frame is None
 
@@ -77,7 +80,8 @@ def test_a_zoom_through_the_wall_stops_before_it_and_the_report_tells_the_truth(
     path = straight(start, (0, 5.0, 0), frames=51)
     limited, report = limit(path, SCENE.points)
     assert limited.centers[:, 1].max() == pytest.approx(4.5 - 0.35, abs=0.03)
-    assert report.action == "shortened" and report.through_surface
+    assert report.action == "shortened"
+    assert report.through_surface
     assert report.length_before == pytest.approx(5.0)
     assert report.length_after == pytest.approx(path_speed(limited).length, abs=1e-3)
     assert report.shortened_by == pytest.approx(5.0 - report.length_after)
@@ -136,7 +140,7 @@ def test_a_photo_taken_close_to_something_lowers_the_clearance_and_says_so():
 
 def test_the_floor_limits_height_only_a_low_robot_may_drive_over_it():
     low = photo_camera(center=(0.0, -1.0, 0.2), target=(0.0, 3.0, 0.2))
-    limited, report = limit(straight(low, (0.0, 1.5, 0.0)), SCENE.points)
+    _, report = limit(straight(low, (0.0, 1.5, 0.0)), SCENE.points)
     assert not report.limited
     down, report = limit(straight(photo_camera(), (0.0, 0.5, -3.0)), SCENE.points)
     assert report.limited
@@ -144,7 +148,8 @@ def test_the_floor_limits_height_only_a_low_robot_may_drive_over_it():
     assert any("floor" in m for m in report.messages)
     # Where no floor point was seen, the floor still is there.
     down, report = limit(straight(photo_camera(), (0.0, 0.5, -3.0)), np.zeros((0, 3)))
-    assert report.limited and report.through_surface
+    assert report.limited
+    assert report.through_surface
 
 
 def test_a_walk_to_a_robots_height_below_the_clearance_is_not_stopped_by_the_floor():
@@ -162,12 +167,12 @@ def test_nothing_seen_means_nothing_to_limit_and_it_is_said():
 
 
 def test_a_path_that_cannot_move_says_what_to_try():
-    shell = photo_camera().center + 0.4 * np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z])
-    # a 5 cm grid on a sphere of 0.37 m around the camera
+    # about 2 cm between points on a sphere of 0.37 m around the camera
     angles = np.random.default_rng(0).normal(size=(4000, 3))
     shell = photo_camera().center + 0.37 * angles / np.linalg.norm(angles, axis=1, keepdims=True)
     limited, report = limit(straight(photo_camera(), (0, 2, 0)), shell)
     assert path_speed(limited).reach <= 0.06
+    assert any("hardly moves" in m for m in report.messages) or path_speed(limited).length >= 0.02
     assert report.limited
     assert len(limited) == 41
 

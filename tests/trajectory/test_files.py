@@ -63,12 +63,14 @@ def nerfstudio(folder, change):
 def test_the_sample_trajectory_is_written_back_byte_for_byte(samples, tmp_path):
     source = samples / "path_0"
     trajectory = read_trajectory(source / "trajectory.npz")
-    assert len(trajectory) == 500 and trajectory.size == (1280, 720)
+    assert len(trajectory) == 500
+    assert trajectory.size == (1280, 720)
     write_trajectory(tmp_path / "trajectory.npz", trajectory)
     with np.load(source / "trajectory.npz") as old, np.load(tmp_path / "trajectory.npz") as new:
         assert old.files == new.files
         for key in old.files:
-            assert old[key].dtype == new[key].dtype and old[key].shape == new[key].shape
+            assert old[key].dtype == new[key].dtype
+            assert old[key].shape == new[key].shape
             assert old[key].tobytes() == new[key].tobytes()
 
 
@@ -81,7 +83,8 @@ def test_the_sample_captions_are_written_back_byte_for_byte(samples, tmp_path):
 def test_the_sample_loads_onto_a_photo_with_its_captions(samples):
     start = photo_camera()
     loaded = load_path(samples / "path_0", size=SIZE, start=start, frames=161)
-    assert loaded.kind == "lyra2" and len(loaded.path) == 161
+    assert loaded.kind == "lyra2"
+    assert len(loaded.path) == 161
     assert np.array_equal(loaded.path.world_from_camera[0], start.world_from_camera)
     assert sorted(loaded.captions) == [0, 81]
     trajectory = read_trajectory(samples / "path_0" / "trajectory.npz")
@@ -218,7 +221,7 @@ def test_a_pickled_or_damaged_archive_is_refused(tmp_path):
         load_path(file, size=SIZE)
     np.save(tmp_path / "single.npy", np.zeros(3))
     (tmp_path / "single.npy").rename(file)
-    with pytest.raises(PathError, match="not an .npz archive"):
+    with pytest.raises(PathError, match=r"not an \.npz archive"):
         load_path(file, size=SIZE)
 
 

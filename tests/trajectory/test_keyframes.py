@@ -60,7 +60,15 @@ def test_rotation_and_motion_are_smooth_without_kinks_at_the_keyframes():
     poses = [at((0, 0, 1)), at((1, 1, 1.2), 40), at((1, 3, 1), -20), at((-1, 4, 1.5), 60)]
     path = spline(keys(*poses), 800)
     velocity = np.diff(path.centers, axis=0)
-    turns = np.arccos(np.clip(np.sum(velocity[1:] * velocity[:-1], axis=1) / np.linalg.norm(velocity[1:], axis=1) / np.linalg.norm(velocity[:-1], axis=1), -1, 1))
+    turns = np.arccos(
+        np.clip(
+            np.sum(velocity[1:] * velocity[:-1], axis=1)
+            / np.linalg.norm(velocity[1:], axis=1)
+            / np.linalg.norm(velocity[:-1], axis=1),
+            -1,
+            1,
+        )
+    )
     assert np.degrees(turns.max()) < 2.5, "a kink would show as a sudden change of direction"
     delta = np.swapaxes(path.world_from_camera[:-1, :3, :3], 1, 2) @ path.world_from_camera[1:, :3, :3]
     spin = np.stack([delta[:, 2, 1], delta[:, 0, 2], delta[:, 1, 0]], axis=1)
@@ -70,7 +78,8 @@ def test_rotation_and_motion_are_smooth_without_kinks_at_the_keyframes():
 def test_a_short_segment_beside_a_long_one_makes_no_loop():
     poses = [at((0, 0, 1)), at((5, 0, 1)), at((5.05, 0.05, 1)), at((5, 5, 1))]
     path = spline(keys(*poses), 2000)
-    assert path.centers[:, 0].max() < 5.3 and path.centers[:, 1].min() > -0.3
+    assert path.centers[:, 0].max() < 5.3
+    assert path.centers[:, 1].min() > -0.3
     assert path_speed(path).length < 10.3, "the straight line through the keyframes is 10.02 m"
 
 
@@ -85,7 +94,8 @@ def test_turning_on_the_spot_goes_at_constant_angular_speed():
     poses = [at((0, 0, 1), a) for a in (0, 60, 120, 180, 240)]
     path = spline(keys(*poses), 97)
     speed = path_speed(path)
-    assert speed.length == 0 and speed.turn_deg == pytest.approx(240, abs=0.1)
+    assert speed.length == 0
+    assert speed.turn_deg == pytest.approx(240, abs=0.1)
     assert speed.max_turn_deg == pytest.approx(2.5, rel=0.01)
 
 
@@ -117,7 +127,8 @@ def test_focal_lengths_change_evenly_between_keyframes():
 def test_soft_ends_start_and_stop_slowly():
     path = spline(keys(at((0, 0, 1)), at((0, 4, 1))), 81, soft=0.2)
     steps = np.linalg.norm(np.diff(path.centers, axis=0), axis=1)
-    assert steps[0] < 0.1 * steps.max() and steps[-1] < 0.1 * steps.max()
+    assert steps[0] < 0.1 * steps.max()
+    assert steps[-1] < 0.1 * steps.max()
     assert np.ptp(steps[20:60]) < 1e-9
 
 
@@ -137,7 +148,8 @@ def test_a_loop_of_keyframes_around_an_object_stays_round():
     path = spline(keys(*[look_at(c, np.zeros(3)) for c in ring]), 200)
     radius = np.linalg.norm(path.centers[:, :2], axis=1)
     # straight lines would cut the corners to 1.848 m; the first and last segment know no neighbour on one side
-    assert radius.min() > 1.93 and radius.max() < 2.04
+    assert radius.min() > 1.93
+    assert radius.max() < 2.04
     assert radius[25:-25].min() > 1.98
     aim = -np.sum(path.world_from_camera[:, :3, 2] * path.centers, axis=1) / np.linalg.norm(path.centers, axis=1)
     assert np.degrees(np.arccos(aim.min())) < 2.0

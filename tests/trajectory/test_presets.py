@@ -93,7 +93,8 @@ def test_zoom_in_out_returns_to_the_photo_exactly_and_ends_far_out():
     start = photo_camera()
     path = make_path("zoom-in-out", start=start, frames=81, scene=SCENE)
     back = np.flatnonzero((path.world_from_camera == start.world_from_camera).all(axis=(1, 2)))
-    assert len(back) == 2 and back[0] == 0
+    assert len(back) == 2
+    assert back[0] == 0
     assert (path.centers[-1] - start.center) @ start.forward < 0
     out_first = make_path("zoom-in-out", start=start, frames=81, scene=SCENE, first="out")
     assert (out_first.centers[-1] - start.center) @ start.forward > 0
@@ -160,7 +161,9 @@ def test_a_walk_settles_at_a_robots_height_with_a_level_view():
 
 def test_a_walk_in_a_closed_corner_ends_before_the_wall_and_the_plan_says_so():
     wall = np.array([[x, 0.8, z] for x in np.arange(-3, 3, 0.03) for z in np.arange(0, 2.5, 0.03)])
-    sides = np.array([[x, y, z] for x in (-0.6, 0.6) for y in np.arange(-1, 0.8, 0.03) for z in np.arange(0, 2.5, 0.03)])
+    sides = np.array(
+        [[x, y, z] for x in (-0.6, 0.6) for y in np.arange(-1, 0.8, 0.03) for z in np.arange(0, 2.5, 0.03)]
+    )
     scene = SeedScene(2.0, 0.0, np.concatenate([wall, sides]).astype(np.float32))
     planned = plan_path("walk", start=photo_camera(), frames=30, scene=scene)
     assert planned.path.centers[:, 1].max() < 0.8 - 0.34
@@ -178,7 +181,7 @@ def test_walk_and_return_comes_back_beside_its_line_looking_the_same_way():
     views = path.world_from_camera[:, :3, 2]
     # On the way back each view has a twin on the way out at 0.25 m beside it, looking the same way.
     for i in range(far + 20, 101):
-        beside = np.linalg.norm(path.centers[: far + 1] + [0.25, 0, 0] - path.centers[i], axis=1)
+        beside = np.linalg.norm(path.centers[: far + 1] + np.array([0.25, 0, 0]) - path.centers[i], axis=1)
         twin = int(np.argmin(beside))
         assert beside[twin] < 0.03
         assert views[twin] @ views[i] > 0.999
@@ -240,9 +243,11 @@ def test_bad_names_and_values_are_refused_with_advice(name, kwargs, says):
 def test_every_preset_and_option_explains_itself_in_one_line():
     for name, preset in PRESETS.items():
         assert preset.name == name
-        assert preset.summary and "\n" not in preset.summary
+        assert preset.summary
+        assert "\n" not in preset.summary
         for option in preset.options.values():
-            assert option.help and "\n" not in option.help
+            assert option.help
+            assert "\n" not in option.help
 
 
 def test_a_rolled_photo_keeps_its_roll_in_a_spiral_and_loses_it_in_a_walk():
@@ -252,7 +257,8 @@ def test_a_rolled_photo_keeps_its_roll_in_a_spiral_and_loses_it_in_a_walk():
     relative = inverse(level.world_from_camera) @ rolled.world_from_camera
     assert relative[1, 0] == pytest.approx(np.sin(0.1))
     tilt = horizon_tilt(spiral.world_from_camera)
-    assert np.ptp(tilt) < 0.02 and abs(tilt).min() > 0.05
+    assert np.ptp(tilt) < 0.02
+    assert abs(tilt).min() > 0.05
     walk = make_path("walk", start=rolled, frames=40, scene=SCENE)
     assert abs(horizon_tilt(walk.world_from_camera)[-1]) < 1e-9
 

@@ -32,6 +32,8 @@ class TextureSettings:
     rounds: rounds of search and vote per level, coarsest first; the last repeats.
     sweeps: sweeps of search per round.
     samples: random tries per sweep.
+    scale_weight: cost of copying from another depth, per squared log ratio (colours are 0..1, costs mean squares).
+    near_weight: cost of copying from afar, per squared picture width.
     """
 
     finest: int = 4
@@ -39,6 +41,8 @@ class TextureSettings:
     rounds: tuple[int, ...] = (8, 5, 3, 2)
     sweeps: int = 3
     samples: int = 6
+    scale_weight: float = 0.012
+    near_weight: float = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -215,7 +219,7 @@ def _rounds(
         for sweep in range(settings.sweeps):
             arrays["field"], cost = patch.improve(
                 arrays, targets, radius=radius, reach=(2, 4, 8)[sweep % 3], samples=settings.samples,
-                scale_weight=0.012, seed=int(rng.integers(1 << 30)), device=device,
+                scale_weight=settings.scale_weight, near_weight=settings.near_weight, seed=int(rng.integers(1 << 30)), device=device,
             )  # fmt: skip
         # A soft vote first, a sharp one at the end: averaging blurs, the best patch alone makes seams.
         sharpness = 40.0 if turn < rounds - 1 else 150.0

@@ -79,12 +79,16 @@ def direct_kernel(
                 if weight > 0.0:
                     # Past the opening as well: reveals and frames block the slanted rays.
                     free = blocked(mesh, p, d, distance + 0.5)
-                    total = total + sky_light(d, sky[0], sky[1], sky[2]) * (weight * free * area * share / (square * _PI))
+                    total = total + sky_light(d, sky[0], sky[1], sky[2]) * (
+                        weight * free * area * share / (square * _PI)
+                    )
     lean = wp.dot(n, sun_direction)
     if lean > 0.0:
         for _j in range(4):
             spread = wp.sample_unit_sphere(state) * 0.012
-            total = total + sun_colour * (0.25 * lean * blocked(mesh, p, wp.normalize(sun_direction + spread), 1000.0) / _PI)
+            total = total + sun_colour * (
+                0.25 * lean * blocked(mesh, p, wp.normalize(sun_direction + spread), 1000.0) / _PI
+            )
     for k in range(lamps.shape[0]):
         radius = lamps[k, 2][0]
         for _j in range(3):

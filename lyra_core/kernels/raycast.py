@@ -241,7 +241,9 @@ def raycast_kernel(
             w2 = 1.0 - bary_u - bary_v
             uv = scene.uvs[3 * face] * bary_u + scene.uvs[3 * face + 1] * bary_v + scene.uvs[3 * face + 2] * w2
             # Between the short (1) and the long (1/slope) axis of the footprint: the sub-samples filter the rest.
-            lod = wp.log2(wp.max(start * pixel_angle * scene.density[face], 1.0e-6)) - 0.6 * wp.log2(wp.max(slope, 0.06))
+            lod = wp.log2(wp.max(start * pixel_angle * scene.density[face], 1.0e-6)) - 0.6 * wp.log2(
+                wp.max(slope, 0.06)
+            )
             value = sample_texture(scene.atlas, scene.table, texture, uv, lod)
             if (flag & _FLAG_ALPHA) != 0 and value[3] < 0.5:
                 face = -1
@@ -257,7 +259,11 @@ def raycast_kernel(
                         + scene.light_uvs[3 * face + 2] * w2
                     )
                     light = sample_light(
-                        scene.lights, scene.light_table[page, 0], scene.light_table[page, 1], scene.light_table[page, 2], luv
+                        scene.lights,
+                        scene.light_table[page, 0],
+                        scene.light_table[page, 1],
+                        scene.light_table[page, 2],
+                        luv,
                     )
                 else:
                     light = (

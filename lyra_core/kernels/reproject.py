@@ -257,7 +257,7 @@ def finish(
             found = int(-1)
             xy = wp.vec2(wp.nan, wp.nan)
             if number >= 0 and number < 2147483647:
-                found = 0
+                found = int(0)
                 for source in range(1, images.shape[0]):
                     if number >= images[source].first:
                         found = source

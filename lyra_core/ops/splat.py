@@ -163,7 +163,11 @@ def _project(
     center = slope @ focal.T + camera.intrinsics[:2, 2]
     low, high = slope_limits(camera)
     slope = np.clip(slope, low, high)
-    axes = view[:3, :3] @ matrix_from_quat(gaussians.quats_wxyz) * gaussians.scales[:, None, :].astype(np.float64)
+    axes = (
+        view[:3, :3]
+        @ matrix_from_quat(gaussians.quats_wxyz.astype(np.float64))
+        * gaussians.scales[:, None, :].astype(np.float64)
+    )
     flat = focal @ (axes[:, :2] - slope[:, :, None] * axes[:, 2:]) / safe[:, None, None]
     return center, flat @ np.swapaxes(flat, 1, 2) + settings.low_pass * np.eye(2), depth
 

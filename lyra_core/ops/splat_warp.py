@@ -57,7 +57,7 @@ class WarpSplatter:
         weights: (N,) sums of blending weights, as spread() returns them.
         """
         whole = self._splats.footprints()
-        return weights / np.maximum(whole, np.float32(1e-6))
+        return (weights / np.maximum(whole, 1e-6)).astype(np.float32)
 
     def _view(self, camera: Camera) -> Any:
         pose = camera.camera_from_world

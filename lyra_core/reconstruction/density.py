@@ -89,7 +89,7 @@ def _flat_blocks(
     right[:, :-1] = links.right
     down = np.zeros(free.shape, bool)
     down[:-1] = links.down
-    good = _blocks(free, size).all(axis=(2, 3))
+    good = np.asarray(_blocks(free, size).all(axis=(2, 3)))
     good &= _blocks(right, size)[:, :, :, :-1].all(axis=(2, 3))
     good &= _blocks(down, size)[:, :, :-1].all(axis=(2, 3))
     at = np.nonzero(good)

@@ -107,18 +107,19 @@ def back_project(
     inverse_k = np.linalg.inv(camera.intrinsics).astype(np.float32)
     pixel = np.stack([samples.columns + origin[0], samples.rows + origin[1], np.ones_like(samples.rows)], axis=1)
     ray = pixel.astype(np.float32) @ inverse_k.T
-    depth = 1 / samples.inverse_depth
-    steepness = np.hypot(slope[:, 0] * camera.intrinsics[0, 0], slope[:, 1] * camera.intrinsics[1, 1])
-    slope = slope * np.minimum(1, config.max_slant / np.maximum(steepness, 1e-9))[:, None].astype(np.float32)
+    depth = np.reciprocal(samples.inverse_depth)
+    focal = np.diag(camera.intrinsics)[:2].astype(np.float32)
+    steepness = np.linalg.norm(slope * focal, axis=1, keepdims=True)
+    slope = slope * np.minimum(1, config.max_slant / np.maximum(steepness, 1e-9)).astype(np.float32)
     reach = (depth * sigma * _widen(samples.size, config))[:, None]
-    du = reach * (inverse_k[:, 0] - slope[:, :1] * ray)
-    dv = reach * (inverse_k[:, 1] - slope[:, 1:] * ray)
+    du = (reach * (inverse_k[:, 0] - slope[:, :1] * ray)).astype(np.float32)
+    dv = (reach * (inverse_k[:, 1] - slope[:, 1:] * ray)).astype(np.float32)
     axes, scales = _principal_axes(du, dv, config.thickness)
     rotation = camera.world_from_camera[:3, :3].astype(np.float32)
     means = (ray * depth[:, None]) @ rotation.T + camera.center.astype(np.float32)
     return Gaussians(
-        means,
-        quat_from_matrix(rotation @ axes).astype(np.float32),
+        means.astype(np.float32),
+        quat_from_matrix((rotation @ axes).astype(np.float64)).astype(np.float32),
         scales,
         np.full(len(means), config.opacity, np.float32),
         ((samples.rgb - 0.5) / np.float32(SH_C0))[:, None, :],
@@ -190,7 +191,7 @@ def _grow(mask: _B, pixels: int) -> _B:
         return mask
     from scipy.ndimage import binary_dilation
 
-    return binary_dilation(mask, iterations=pixels)
+    return np.asarray(binary_dilation(mask, iterations=pixels), dtype=bool)
 
 
 def _window(mask: _B, margin: int = 2) -> tuple[slice, slice]:

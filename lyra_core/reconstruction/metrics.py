@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,14 +40,13 @@ def ssim(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     from skimage.metrics import structural_similarity
 
     _same_size(a, b)
-    return float(
-        structural_similarity(
-            np.clip(a, 0, 1).astype(np.float64),
-            np.clip(b, 0, 1).astype(np.float64),
-            channel_axis=-1,
-            data_range=1.0,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
+    score: Any = structural_similarity(
+        np.clip(a, 0, 1).astype(np.float64),
+        np.clip(b, 0, 1).astype(np.float64),
+        channel_axis=-1,
+        data_range=1.0,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
     )
+    return float(score)

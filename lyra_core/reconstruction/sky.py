@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,9 +67,10 @@ class SkyShell:
         from lyra_core.reconstruction.gaussians import back_project
         from lyra_core.reconstruction.surface import link_neighbours, slopes
 
-        near = distance_transform_edt(~frame.sky, return_distances=False, return_indices=True)
-        region = binary_dilation(frame.sky, iterations=_UNDERLAP)
-        owned = (frame.owned & frame.sky)[tuple(near)] & region
+        nearest: Any = distance_transform_edt(~frame.sky, return_distances=False, return_indices=True)
+        near = tuple(nearest)
+        region = np.asarray(binary_dilation(frame.sky, iterations=_UNDERLAP), dtype=bool)
+        owned = (frame.owned & frame.sky)[near] & region
         if not owned.any():
             return None
         z, cell = self._place(frame)
@@ -77,7 +79,7 @@ class SkyShell:
             return None
         taken.reshape(-1)[cell[keep]] = True
         w = np.where(region, 1 / z, 0).astype(np.float32)
-        rgb = frame.rgb[tuple(near)]
+        rgb = frame.rgb[near]
         links = link_neighbours(w, region, self._config.edge)
         slope = slopes(w, links)
         config = self._config

@@ -68,7 +68,7 @@ def _slope_along_rows(w: _F, right: _B) -> _F:
     total[:, 1:] += step
     count[:, :-1] += right
     count[:, 1:] += right
-    return total / np.maximum(count, 1)
+    return (total / np.maximum(count, 1)).astype(np.float32)
 
 
 def _calm(values: _F, links: Links) -> _F:

@@ -97,10 +97,10 @@ def read_video(path: str | os.PathLike[str]) -> Iterator[NDArray[np.uint8]]:
 
     try:
         container = av.open(os.fspath(path))
-    except (OSError, av.error.FFmpegError) as error:
+    except (OSError, ValueError) as error:  # what PyAV's errors derive from
         raise InputError(f"Cannot read the video {path}", got=str(error), do="Check the path and the format") from error
     with container:
         if not container.streams.video:
             raise InputError(f"{path} holds no video stream")
         for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="rgb24")
+            yield np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)

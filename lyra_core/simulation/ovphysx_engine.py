@@ -89,7 +89,7 @@ class OvPhysxEngine:
             raise SimulationError("One stage at a time", got="a stage is open", do="Close it first")
         ovstage = self._ovstage
         loaded = ovstage.Stage(f"lyra-{id(self)}")
-        physx = self._ovphysx.PhysX(config=self._config())
+        physx = self._start()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -113,9 +113,11 @@ class OvPhysxEngine:
             loaded.destroy()
             physx.destroy()
 
-    def _config(self) -> Any:
-        # Our stages author no newton:* attributes, so their schema is not missed.
-        return self._ovphysx.PhysXConfig(carbonite_overrides={_NEWTON_WARNING: False})
+    def _start(self) -> Any:
+        """A new PhysX. Our stages author no newton:* attributes, so the warning that their schema is absent is off."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return self._ovphysx.PhysX(config=self._ovphysx.PhysXConfig(carbonite_overrides={_NEWTON_WARNING: False}))
 
     def _find_bodies(self, loaded: Any) -> None:
         """Learn the engine's order of bodies; ours is by path."""

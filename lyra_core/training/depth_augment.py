@@ -77,9 +77,10 @@ def _noise_field(height: int, width: int, cells: int, rng: np.random.Generator) 
 
 def random_sky(height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """(height, width, 3) float32 sky: clear, hazy, overcast or at dusk, with or without clouds."""
-    kind = rng.integers(4)
-    zenith = np.array([[0.20, 0.42, 0.78], [0.45, 0.62, 0.85], [0.62, 0.65, 0.70], [0.22, 0.20, 0.40]])[kind]
-    low = np.array([[0.68, 0.82, 0.95], [0.85, 0.90, 0.95], [0.86, 0.87, 0.88], [0.98, 0.62, 0.38]])[kind]
+    kind = rng.integers(5)
+    zeniths = [[0.20, 0.42, 0.78], [0.45, 0.62, 0.85], [0.62, 0.65, 0.70], [0.22, 0.20, 0.40], [0.93, 0.94, 0.96]]
+    horizons = [[0.68, 0.82, 0.95], [0.85, 0.90, 0.95], [0.86, 0.87, 0.88], [0.98, 0.62, 0.38], [0.97, 0.97, 0.98]]
+    zenith, low = np.array(zeniths[kind]), np.array(horizons[kind])
     zenith, low = (np.clip(colour + rng.normal(0, 0.06, 3), 0, 1) for colour in (zenith, low))
     ramp = np.linspace(0, 1, height)[:, None, None] ** rng.uniform(0.5, 1.8)
     sky = np.broadcast_to(zenith + (low - zenith) * ramp, (height, width, 3)).astype(np.float32)
@@ -97,7 +98,11 @@ def _replace_sky(
     if not sky.any():  # always: what the renderer shows beyond a window holds trees, which are not sky
         return image
     cover = cv2.GaussianBlur(sky.astype(np.float32), (0, 0), 0.6)[..., None]
-    return image + cover * (np.clip(random_sky(*depth.shape, rng), 0, 1) - image)
+    view = np.clip(random_sky(*depth.shape, rng), 0, 1)
+    if rng.uniform() < 0.35:  # haze: far things fade into the colour of the sky
+        air = 1 - np.exp(-np.where(sky, 0, depth) / np.float32(np.exp(rng.uniform(3.2, 6.0))))[..., None]
+        image = image + air * (view.mean(axis=(0, 1)) - image)
+    return image + cover * (view - image)
 
 
 def degrade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

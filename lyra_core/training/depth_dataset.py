@@ -4,8 +4,9 @@
 
     python -m lyra_core.training.depth_dataset levels --levels FOLDER_WITH_PK3 --out DATA --views 24 --passes 3
     python -m lyra_core.training.depth_dataset rooms --out DATA --scenes 400 --views 8
+    python -m lyra_core.training.depth_dataset outdoors --out DATA --scenes 200 --views 8
 
-Shards land in DATA/{levels,rooms}_{train,test}/; finished shards are kept, so an interrupted run goes on.
+Shards land in DATA/{levels,rooms,outdoors}_{train,test}/; finished shards are kept, so an interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from lyra_core.training.renderer import TexturedScene, render
 from lyra_core.training.view_store import SHAPES, View, write_shard
 from lyra_core.types import Camera
 
-__all__ = ["main", "render_levels", "render_rooms"]
+__all__ = ["main", "render_levels", "render_outdoors", "render_rooms"]
 
 _LOG = logging.getLogger(__name__)
 _SHAPE_WEIGHTS = (0.36, 0.40, 0.12, 0.12)
@@ -103,10 +104,28 @@ def render_rooms(out: Path, *, scenes: int, views: int, first: int, split: str, 
             write_shard(path, batch)
 
 
+def render_outdoors(out: Path, *, scenes: int, views: int, first: int, split: str, seed: int = 0) -> None:
+    """Render `views` of each of `scenes` outdoor scenes, seeds first .. first + scenes - 1, into outdoors_SPLIT."""
+    from lyra_core.training.outdoors import make_outdoors, sample_outdoor_view
+
+    for start in range(first, first + scenes, 8):
+        path = out / f"outdoors_{split}" / f"outdoors{start:06d}"
+        if Path(f"{path}.meta.npy").exists():
+            continue
+        batch: list[View] = []
+        for index in range(start, min(start + 8, first + scenes)):
+            rng = np.random.default_rng([seed, 2_000_003, index])
+            place = make_outdoors(index)
+            batch += _gather(lambda size, place=place, rng=rng: sample_outdoor_view(place, size, rng), views, rng)
+        _LOG.info("outdoors %d..%d: %d views", start, start + 7, len(batch))
+        if batch:
+            write_shard(path, batch)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line; see the module's text."""
     parser = argparse.ArgumentParser(prog="python -m lyra_core.training.depth_dataset")
-    parser.add_argument("source", choices=("levels", "rooms"))
+    parser.add_argument("source", choices=("levels", "rooms", "outdoors"))
     parser.add_argument("--levels", type=Path, help="folder that holds the .pk3 archives")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--views", type=int, default=24, help="views of each scene (and pass)")
@@ -122,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             parser.error("levels need --levels FOLDER")
         render_levels(given.levels, given.out, views=given.views, passes=given.passes, seed=given.seed)
     else:
-        render_rooms(
+        (render_rooms if given.source == "rooms" else render_outdoors)(
             given.out,
             scenes=given.scenes,
             views=given.views,

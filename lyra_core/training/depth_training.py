@@ -66,14 +66,15 @@ def imagenet_encoder(path: str) -> dict[str, Tensor]:
 
 
 def make_batch(stores: dict[str, ViewStore], config: DictConfig, step: int) -> Batch:
-    """The batch of a step: one picture size, levels and rooms mixed."""
+    """The batch of a step: one picture size, the sources mixed as the config says."""
     rng = np.random.default_rng([config.seed, step])
     width, height = config.sizes[int(rng.integers(len(config.sizes)))]
     count = int(np.clip(round(config.pixels_in_batch / (width * height)), 2, 16))
+    kinds = sorted(stores)
+    share = np.array([config.mix[kind] for kind in kinds])
     samples = []
     for _ in range(count):
-        kind = "rooms" if "rooms" in stores and rng.uniform() < config.rooms else "levels"
-        store = stores[kind]
+        store = stores[kinds[int(rng.choice(len(kinds), p=share / share.sum()))]]
         samples.append(augment(store[int(rng.integers(len(store)))], (width, height), rng))
     image = np.stack([sample.image for sample in samples]).transpose(0, 3, 1, 2) * 2 - 1
     return Batch(
@@ -96,7 +97,7 @@ def rate_factor(step: int, config: DictConfig) -> float:
 
 
 def _open(config: DictConfig, split: str) -> dict[str, ViewStore]:
-    folders = {kind: Path(config.data) / f"{kind}_{split}" for kind in ("levels", "rooms")}
+    folders = {kind: Path(config.data) / f"{kind}_{split}" for kind in ("levels", "outdoors", "rooms")}
     return {kind: ViewStore([folder]) for kind, folder in folders.items() if any(folder.glob("*.meta.npy"))}
 
 

@@ -143,9 +143,7 @@ def _books(b: SolidBuilder, p: Palette, width: float, z: float, room: float) -> 
                     return
                 deep = float(b.rng.uniform(0.14, 0.2))
                 cover = p.spines[int(b.rng.integers(len(p.spines)))]
-                b.box(
-                    (x + thick / 2, 0.11 - deep / 2, z + tall / 2), (thick * 0.97, deep, tall), cover, occupied=False
-                )
+                b.box((x + thick / 2, 0.11 - deep / 2, z + tall / 2), (thick * 0.97, deep, tall), cover, occupied=False)
                 x += thick
 
 

@@ -38,7 +38,9 @@ class _Plan:
         return cx - w / 2, cy - d / 2, cx + w / 2, cy + d / 2
 
     def fits(self, r: _Rect, *, gap: float = 0.05) -> bool:
-        inside = r[0] >= -0.01 and r[1] >= -0.01 and r[2] <= self.walls.length + 0.01 and r[3] <= self.walls.width + 0.01
+        inside = (
+            r[0] >= -0.01 and r[1] >= -0.01 and r[2] <= self.walls.length + 0.01 and r[3] <= self.walls.width + 0.01
+        )
         return inside and not any(
             r[0] < t[2] + gap and t[0] < r[2] + gap and r[1] < t[3] + gap and t[1] < r[3] + gap for t in self.taken
         )
@@ -192,9 +194,7 @@ def furnish(
     if case is not None:
         lengths |= {"bookshelf_height": height, "bookshelf_width": width}
     low = float(rng.uniform(1.2, 1.8))
-    plan.against_wall(
-        lambda: furniture.cabinet(b, palette, width=low, television=True), low, 0.46, 1.3, front=0.5
-    )
+    plan.against_wall(lambda: furniture.cabinet(b, palette, width=low, television=True), low, 0.46, 1.3, front=0.5)
     lengths |= _dining(plan, palette)
     side = float(rng.uniform(0.8, 1.1))
 

@@ -180,18 +180,16 @@ def _revisits(path: CameraPath) -> list[tuple[int, int]]:
     return [(round((back - 1 - k) * (out - 1) / max(back - 1, 1)), out + k) for k in range(back)]
 
 
-def _score(truth: list[Frame], path: CameraPath, mode: str, depths: list[_F32], inventions: list[_F32], copies: str) -> (
-    tuple[list[float], list[float], float, list[float]]
-):
+def _score(
+    truth: list[Frame], path: CameraPath, mode: str, depths: list[_F32], inventions: list[_F32], copies: str
+) -> tuple[list[float], list[float], float, list[float]]:
     made, shares = [], []
     for rgb, known in walk(truth, depths, inventions, mode, copies=copies):
         made.append(rgb)
         shares.append(float(known.mean()))
     later = range(1, len(truth))
     errors = [
-        reprojection_error(
-            made[a], truth[a].depth, truth[a].camera, made[b], truth[b].depth, truth[b].camera
-        )
+        reprojection_error(made[a], truth[a].depth, truth[a].camera, made[b], truth[b].depth, truth[b].camera)
         for a, b in _revisits(path)
         if b - a > 2
     ]
@@ -222,9 +220,7 @@ def evaluate_unit(plan: MemoryPlan, room_number: int, seed: int) -> list[RunResu
             for mode in plan.modes:
                 p, s, reprojection, known = _score(truth, path, mode, depths, inventions, plan.copies)
                 results.append(
-                    RunResult(
-                        room_number, seed, loop, noise, mode, tuple(p), tuple(s), reprojection, tuple(known)
-                    )
+                    RunResult(room_number, seed, loop, noise, mode, tuple(p), tuple(s), reprojection, tuple(known))
                 )
     _LOG.info("room %d seed %d done", room_number, seed)
     return results

@@ -79,7 +79,7 @@ def _relief(kind: str, rng: np.random.Generator) -> _Relief:
         _waves(rng, 14, 260.0, 14.0, 1.0),
         _waves(rng, 12, 25.0, 1.5, 2 * bump),
         rng.uniform(18, 45) if kind != "valley" else rng.uniform(6, 25),
-        hills / 10,
+        hills / 3,
         (tilt * np.cos(angle), tilt * np.sin(angle)),
         water,
     )
@@ -173,21 +173,21 @@ def _furnish(soup: TriangleSoup, kind: str, relief: _Relief, slots: dict[str, li
     def pick(name: str) -> int:
         return int(rng.choice(slots[name]))
 
-    many = {"square": (7, 8, 2), "garden": (3, 22, 4), "valley": (1, 26, 14), "shore": (2, 12, 10)}[kind]
+    many = {"square": (12, 14, 2), "garden": (4, 34, 5), "valley": (2, 40, 16), "shore": (3, 16, 12)}[kind]
     base_yaw = rng.uniform(0, np.pi)
-    for at in feet(int(rng.integers(0, many[0] + 1)), 14.0, 70.0):
+    for at in feet(int(rng.integers(0, many[0] + 1)), 12.0, 60.0):
         _house(soup, at, base_yaw + rng.integers(4) * np.pi / 2 + rng.normal(0, 0.05), pick("wall"), pick("roof"), rng)
-    for at in feet(int(rng.integers(1, many[1] + 1)), 5.0, 90.0):
+    for at in feet(int(rng.integers(1, many[1] + 1)), 4.0, 80.0):
         _tree(soup, at, pick("bark"), pick("leaves"), rng)
     for at in feet(int(rng.integers(0, many[2] + 1)), 2.5, 40.0):
         size = rng.uniform(0.15, 1.6) * rng.uniform(0.6, 1.4, 3)
         soup.blob(at, size, pick("rock"), rng, rough=0.14, tile=2.0)
-    for at in feet(int(rng.integers(0, 9)), 2.5, 30.0):
+    for at in feet(int(rng.integers(0, 14)), 2.0, 25.0):
         soup.blob(at + [0, 0, 0.3], rng.uniform(0.3, 1.1, 3), pick("leaves"), rng, rough=0.14, tile=1.2)
-    for at in feet(int(rng.integers(0, 6)), 2.0, 35.0):  # lamp posts, columns, bollards
+    for at in feet(int(rng.integers(0, 9)), 2.0, 25.0):  # lamp posts, columns, bollards
         tall, thick = rng.uniform(0.6, 6.0), rng.uniform(0.03, 0.35)
         soup.post(at - [0, 0, 0.2], at + [0, 0, tall], (thick, thick * rng.uniform(0.6, 1.0)), pick("rock"))
-    for at in feet(int(rng.integers(0, 7)), 2.0, 22.0):  # crates, benches, walls, cars
+    for at in feet(int(rng.integers(0, 10)), 2.0, 22.0):  # crates, benches, walls, cars
         half = np.array([rng.uniform(0.2, 2.2), rng.uniform(0.15, 0.9), rng.uniform(0.15, 0.8)])
         soup.box(at + [0, 0, half[2] - 0.05], half, rng.uniform(0, np.pi), pick("roof"), pick("rock"), tile=1.5, top_tile=1.5)
     for _ in range(int(rng.integers(0, 3))):
@@ -206,7 +206,7 @@ def _paint(rng: np.random.Generator) -> tuple[list[NDArray[np.uint8]], dict[str,
 
     paved = rng.choice([0, 1, 2])
     floor = [ground, lambda r: textures.tiles(r, colour(110, 220), count=6), lambda r: textures.stone(r, colour(90, 210))][paved]
-    slots = {"near": put(floor(rng)), "far": put(ground(rng)), "steep": put(textures.stone(rng, colour(60, 150)))}
+    slots = {"near": put(floor(rng)), "far": put(ground(rng)) if rng.uniform() < 0.5 else [0], "steep": put(textures.stone(rng, colour(60, 150)))}
     slots["water"] = put(water(rng))
     slots["wall"] = put(facade(rng), facade(rng), textures.brick(rng, colour(90, 190)))
     slots["roof"] = put(textures.planks(rng, colour(60, 170)), textures.tiles(rng, colour(60, 190)), textures.plaster(rng, colour(80, 220)))

@@ -102,9 +102,7 @@ class TexturedScene:
 
 def _pyramid(image: NDArray[np.uint8]) -> list[NDArray[np.int32]]:
     """Mip levels as packed texels: halved by box filter in linear light, coded by the square root."""
-    linear = np.concatenate(
-        [_LINEAR_OF_BYTE[image[..., :3]], image[..., 3:].astype(np.float32) / 255.0], axis=-1
-    )
+    linear = np.concatenate([_LINEAR_OF_BYTE[image[..., :3]], image[..., 3:].astype(np.float32) / 255.0], axis=-1)
     levels = []
     while len(levels) < _MAX_LEVELS:
         code = np.sqrt(linear) if linear.shape[-1] == 3 else np.dstack([np.sqrt(linear[..., :3]), linear[..., 3]])
@@ -197,9 +195,7 @@ def _upload(scene: TexturedScene, device: str) -> RaycastScene:
         "light_uvs": np.ascontiguousarray(scene.lightmap_uvs, np.float32).reshape(-1, 2)
         if scene.lightmap_uvs is not None and has_light
         else np.zeros((count * 3, 2), np.float32),
-        "light_ids": np.ascontiguousarray(scene.face_lightmap, np.int32)
-        if has_light
-        else np.full(count, -1, np.int32),
+        "light_ids": np.ascontiguousarray(scene.face_lightmap, np.int32) if has_light else np.full(count, -1, np.int32),
         "light_table": light_table,
         "lights": lights,
         "corner_light": ones

@@ -112,17 +112,13 @@ class Room:
                     return self.camera(look_at(points[0], target), width=width, height=height, fov_deg=fov_deg)
         raise InputError("No free space at this eye height", got=f"room {self.seed}, {eye}", do="Use another seed")
 
-    def exact_loop(
-        self, frames: int, *, width: int = 256, height: int = 144, fov_deg: float = 70.0
-    ) -> CameraPath:
+    def exact_loop(self, frames: int, *, width: int = 256, height: int = 144, fov_deg: float = 70.0) -> CameraPath:
         """Out and back through the same poses; the last view is the first."""
         out = (frames + 1) // 2
         s = np.concatenate([np.linspace(0, 1, out), np.linspace(1, 0, frames - out)])
         return self._path([self.route.pose(x) for x in s], width, height, fov_deg)
 
-    def offset_loop(
-        self, frames: int, *, width: int = 256, height: int = 144, fov_deg: float = 70.0
-    ) -> CameraPath:
+    def offset_loop(self, frames: int, *, width: int = 256, height: int = 144, fov_deg: float = 70.0) -> CameraPath:
         """Out, and back along a line 12 cm beside, turned by 3.4 degrees (the offset sets in after the turning point)."""
         out = (frames + 1) // 2
         poses = [self.route.pose(x) for x in np.linspace(0, 1, out)]
@@ -154,7 +150,15 @@ def _is_free(
 
 _WALL_COLORS = ((214, 208, 196), (200, 205, 205), (206, 194, 174), (192, 199, 184), (212, 200, 191), (184, 191, 201))
 _WOODS = ((158, 116, 80), (122, 86, 60), (190, 156, 116), (100, 72, 54), (170, 136, 104))
-_CLOTHS = ((98, 108, 124), (132, 82, 72), (118, 124, 102), (168, 152, 130), (86, 86, 92), (140, 116, 86), (78, 102, 106))
+_CLOTHS = (
+    (98, 108, 124),
+    (132, 82, 72),
+    (118, 124, 102),
+    (168, 152, 130),
+    (86, 86, 92),
+    (140, 116, 86),
+    (78, 102, 106),
+)
 
 
 @dataclass
@@ -163,9 +167,7 @@ class _Textures:
 
     images: list[NDArray[np.uint8]] = field(default_factory=list)
 
-    def add(
-        self, image: NDArray[np.uint8], tile: float, *, ratio: float = 1.0, emission: float = 0.0
-    ) -> Material:
+    def add(self, image: NDArray[np.uint8], tile: float, *, ratio: float = 1.0, emission: float = 0.0) -> Material:
         self.images.append(image)
         return Material(len(self.images) - 1, tile, ratio, emission, image.shape[2] == 4)
 

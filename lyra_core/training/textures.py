@@ -260,9 +260,10 @@ def art(rng: np.random.Generator) -> _Image:
         page *= (1 + 0.08 * fractal(rng, size, slope=0.7))[..., None]
     elif kind == 1:
         field = fractal(rng, size, slope=1.8) + 0.7 * fractal(rng, size, slope=1.2)
-        page = palette[np.digitize(field, [-1.2, -0.5, 0.1, 0.7, 1.4])] * (1 + 0.06 * fractal(rng, size, slope=0.5))[
-            ..., None
-        ]
+        page = (
+            palette[np.digitize(field, [-1.2, -0.5, 0.1, 0.7, 1.4])]
+            * (1 + 0.06 * fractal(rng, size, slope=0.5))[..., None]
+        )
     else:
         page = np.tile(palette[0], (*size, 1)) * (1 + 0.1 * fractal(rng, size, slope=1.0))[..., None]
         for k in range(9):

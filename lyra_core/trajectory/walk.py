@@ -27,6 +27,7 @@ _F = NDArray[np.float64]
 _STRIDE = 0.05  # m between planned positions
 _STEP_OVER = 0.12  # m: lower things do not stop a walk
 _MIN_RADIUS = 0.5  # m, tightest turn
+_MOST_TURN = np.radians(120)  # away from the photo's view; a walk does not go in circles
 _CURVES = np.linspace(-1 / _MIN_RADIUS, 1 / _MIN_RADIUS, 9)
 _CURVE_CHANGE = 0.3  # 1/m per stride: the full lock takes about a third of a metre
 _BEAM = 1500  # walks followed at a time
@@ -112,11 +113,11 @@ def _continued(plan: FloorPlan, beam: _Beam, strides: int, wish: float, margin: 
     piece, bend = _pieces(beam, strides)
     parent = np.repeat(np.arange(len(beam.bend)), len(_CURVES))
     gap = plan.lookup(plan.to_obstacle, piece[..., :2])
-    fits = (gap >= margin).all(axis=1)
+    fits = (gap >= margin).all(axis=1) & (np.abs(piece[:, -1, 2] - wish) <= _MOST_TURN)
     piece, bend, parent, gap = piece[fits], bend[fits], parent[fits], gap[fits]
     near = np.clip((margin + 0.4 - gap) / 0.4, 0, 1) ** 2
     unseen = np.clip(plan.lookup(plan.to_seen, piece[..., :2]) - 0.3, 0, 1)
-    away = np.angle(np.exp(1j * (piece[..., 2] - wish))) / np.pi
+    away = (piece[..., 2] - wish) / np.pi
     change = bend - beam.bend[parent]
     cost = beam.cost[parent] + (
         1.5 * near.mean(axis=1)
@@ -133,17 +134,17 @@ def _continued(plan: FloorPlan, beam: _Beam, strides: int, wish: float, margin: 
     return _Beam(piece[chosen, -1, :2], piece[chosen, -1, 2], bend[chosen], cost[chosen], parent[chosen], piece[chosen])
 
 
-def _track(plan: FloorPlan, center: _F, heading: float, distance: float, clearance: float) -> tuple[_F, _F]:
-    """Positions (M, 2) [m] and headings (M,) [rad] of the best walk of at most distance [m]."""
+def _search(plan: FloorPlan, center: _F, wish: float, pivot: float, distance: float, clearance: float) -> _F:
+    """x, y, heading (M, 3) [m, rad] of the best walk of at most distance [m] that begins pivot [rad] off the wish."""
     here = float(plan.lookup(plan.to_obstacle, center[:2]))
     margin = min(clearance + 1.5 * plan.cell, max(0.9 * here - plan.cell, 0.0))  # a cell is known to its size only
     total = round(distance / _STRIDE)
     strides = max(6, -(-total // 30))
-    first = np.array([[*center[:2], heading]])
+    first = np.array([[*center[:2], wish + pivot]])
     zero = np.zeros(1)
     beams = [_Beam(first[:, :2], first[:, 2], zero, zero, np.zeros(1, np.int64), first[:, None])]
     while (len(beams) - 1) * strides < total:
-        longer = _continued(plan, beams[-1], strides, heading, margin)
+        longer = _continued(plan, beams[-1], strides, wish, margin)
         if len(longer.bend) == 0:
             break
         beams.append(longer)
@@ -151,8 +152,27 @@ def _track(plan: FloorPlan, center: _F, heading: float, distance: float, clearan
     for beam in reversed(beams):
         pieces.append(beam.piece[index])
         index = int(beam.parent[index])
-    track = np.concatenate(pieces[::-1])[: total + 1]
-    return track[:, :2], track[:, 2]
+    return np.concatenate(pieces[::-1])[: total + 1]
+
+
+def _track(plan: FloorPlan, center: _F, heading: float, distance: float, clearance: float) -> tuple[_F, _F]:
+    """Positions (M, 2) [m] and headings (M,) [rad] of a walk of at most distance [m].
+
+    Where most of the way ahead is blocked, the walk may begin with a turn on the spot.
+    """
+    asked = max(round(distance / _STRIDE), 1)
+    best, turned, score = _search(plan, center, heading, 0.0, distance, clearance), 0.0, 0.0
+    if len(best) - 1 < 0.7 * asked:
+        score = (len(best) - 1) * _STRIDE
+        for degrees in (30, -30, 60, -60, 90, -90):
+            track = _search(plan, center, heading, np.radians(degrees), distance, clearance)
+            worth = (len(track) - 1) * _STRIDE * (1 - abs(degrees) / 200)
+            if worth > score + 0.3:
+                best, turned, score = track, float(np.radians(degrees)), worth
+    if turned:
+        spin = np.linspace(0.0, turned, 1 + round(abs(turned) / np.radians(2)))[:-1]
+        best = np.concatenate([np.column_stack([np.tile(center[:2], (len(spin), 1)), heading + spin]), best])
+    return best[:, :2], best[:, 2]
 
 
 def _smoothstep(x: _F) -> _F:

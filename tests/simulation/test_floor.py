@@ -160,3 +160,13 @@ def test_standing_on_the_guide_plane_is_no_landing_for_the_largest_body():
 def test_a_body_on_furniture_has_landed_and_a_body_that_came_back_has_still_fallen():
     assert outcomes([[4.6, 1.4, 0.79]]).fell == 0
     assert outcomes([[3, 2, -0.3]], [[3, 2, 0.1]]).fell == 1
+
+
+def test_a_ragged_outer_edge_promises_no_floor_beyond_it(rng):
+    """A floor with notches 20 cm wide, as the border of a reconstructed street has."""
+    mesh = TILES[0][1]
+    centre = mesh.vertices[mesh.faces].mean(axis=1)
+    teeth = (centre[:, 0] > 2.6) & (np.floor(centre[:, 1] / 0.2) % 2 == 0)
+    probe = probe_without_engine([("a", Mesh(mesh.vertices, mesh.faces[~teeth]))])
+    assert probe.rays > 2000
+    assert probe.fraction == 1.0

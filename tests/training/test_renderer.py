@@ -153,6 +153,9 @@ def test_faces_are_named():
 def test_wrong_arrays_are_refused_by_name():
     with pytest.raises(InputError, match="face_texture"):
         TexturedScene(
-            np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32), np.zeros((1, 3, 2), np.float32),
-            np.array([4], np.int32), [GREY],
+            np.zeros((3, 3), np.float32),
+            np.array([[0, 1, 2]], np.int32),
+            np.zeros((1, 3, 2), np.float32),
+            np.array([4], np.int32),
+            [GREY],
         )

@@ -37,9 +37,7 @@ def test_all_that_is_seen_lies_in_the_room_or_its_openings(room):
 
 def test_a_closed_room_shows_sky_only_through_windows(room):
     rng = np.random.default_rng(6)
-    shares = [
-        ground_truth_frame(room, room.sample_camera(rng, width=64, height=36), 0).sky.mean() for _ in range(6)
-    ]
+    shares = [ground_truth_frame(room, room.sample_camera(rng, width=64, height=36), 0).sky.mean() for _ in range(6)]
     assert max(shares) < 0.6
 
 
@@ -97,7 +95,11 @@ def test_light_comes_from_the_windows_and_corners_are_darker(room):
     assert np.isfinite(light).all()
     assert (light >= 0).all()
     floor = max(
-        (p for p, q in zip(room.scene.lightmaps, room.scene.vertices.reshape(-1, 4, 3), strict=True) if not q[:, 2].any()),
+        (
+            p
+            for p, q in zip(room.scene.lightmaps, room.scene.vertices.reshape(-1, 4, 3), strict=True)
+            if not q[:, 2].any()
+        ),
         key=lambda p: p.size,
     )
     inner = np.median(floor[floor.shape[0] // 4 : -floor.shape[0] // 4])

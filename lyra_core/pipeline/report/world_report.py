@@ -104,7 +104,7 @@ def _input(world: WorldFolder) -> Section:
         "What the photo is taken for: its lens, its depth in metres, its sky.",
         (
             _picture(frame.rgb, f"{world.manifest.photo['name']}, {frame.camera.width}×{frame.camera.height}"),
-            _picture(depth_picture(frame.depth, frame.sky), "depth (near is bright); sky is dark"),
+            _picture(depth_picture(frame.depth, frame.sky), "depth: red is near, blue is far, sky is grey"),
         ),
         rows,
         tuple(view.get("notes", ())),

@@ -1,0 +1,301 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Photos that must be refused or converted, and the level metric view that comes of the others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lyra_core.errors import InputError, LyraError, ModelError
+from lyra_core.generation.floor import fit_floor, level_pose, pitch_roll
+from lyra_core.generation.photo import frame_size, load_photo
+from lyra_core.generation.seed import SeedOptions, make_seed, seed_from_photo
+from lyra_core.geometry.projection import intrinsics_from_fov, unproject
+from lyra_core.models.depth.file import FileDepth, read_depth
+from lyra_core.models.depth.horizon import up_from_angles
+from lyra_core.models.protocols import DepthEstimate
+from lyra_core.types import Camera
+
+
+def _save(folder, name="photo.png", size=(320, 192), mode="RGB", **options):
+    rng = np.random.default_rng(1)
+    image = Image.fromarray(rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)).convert(mode)
+    path = folder / name
+    image.save(path, **options)
+    return path
+
+
+class RoomDepth:
+    """Exact depth of a floor and a wall 6 m ahead, for a camera 1.2 m up that looks 10° down; unit: half metres."""
+
+    name = "room"
+    pitch, height, unit = -10.0, 1.2, 2.0
+
+    def estimate(self, rgb, *, intrinsics, sky=None):
+        up = up_from_angles(self.pitch, 0.0)
+        h, w = rgb.shape[:2]
+        x, y = np.meshgrid(np.arange(w) + 0.5, np.arange(h) + 0.5)
+        rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(intrinsics).T
+        drop = -(rays @ up)
+        ahead = np.array([0, 0, 1.0]) - up * up[2]
+        wall = 6.0 / (rays @ (ahead / np.linalg.norm(ahead)))
+        depth = np.where(drop > 1e-6, np.minimum(self.height / np.maximum(drop, 1e-6), wall), wall) * self.unit
+        return DepthEstimate(depth.astype(np.float32), np.zeros((h, w), bool), kind="scale", up=up)
+
+
+def test_the_working_size_keeps_the_aspect_and_is_a_multiple_of_16():
+    assert frame_size(1280, 720) == (848, 480)
+    for size in [(640, 427), (3000, 4000), (1000, 1000), (1248, 720)]:
+        w, h = frame_size(*size)
+        assert w % 16 == 0
+        assert h % 16 == 0
+        assert 0.9 < w * h / (832 * 480) < 1.1
+        assert abs(w / h / (size[0] / size[1]) - 1) < 0.04  # half a step of 16 on the shorter side of about 500
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda d: d / "none.jpg", "does not exist"),
+        (lambda d: d, "folder"),
+        (lambda d: _write(d / "a.jpg", b"not a picture"), "not a picture"),
+        (lambda d: _write(d / "cut.jpg", _save(d, "whole.jpg").read_bytes()[:4000]), "cut off"),
+        (lambda d: _save(d, size=(1, 1)), "at least 64"),
+        (lambda d: _save(d, size=(300, 63)), "at least 64"),
+        (lambda d: _save(d, size=(700, 100)), "three times"),
+        (lambda d: _huge(d / "huge.png", 40000, 40000), "too large"),
+        (lambda d: _huge(d / "wide.png", 40000, 200), "too large"),
+        (lambda d: _animated(d / "a.gif"), "still"),
+    ],
+)
+def test_a_photo_that_cannot_work_is_refused_with_advice(tmp_path, make, words):
+    with pytest.raises(InputError, match=words) as caught:
+        load_photo(make(tmp_path))
+    assert caught.value.do
+
+
+def _write(path, data):
+    path.write_bytes(data)
+    return path
+
+
+def _huge(path, width, height):
+    """A PNG header of this size with next to no data."""
+    import struct
+    import zlib
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return _write(path, b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b""))
+
+
+def _animated(path):
+    frames = [Image.new("RGB", (128, 96), (i * 60, 0, 0)) for i in range(3)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "word"),
+    [("CMYK", "a.jpg", "CMYK"), ("L", "a.png", "grey"), ("P", "a.png", "palette"), ("RGBA", "a.png", "transparent")],
+)
+def test_other_colour_modes_are_converted_and_said_so(tmp_path, mode, name, word):
+    photo = load_photo(_save(tmp_path, name, mode=mode))
+    assert photo.rgb.shape[2] == 3
+    assert any(word in note for note in photo.notes)
+
+
+def test_sixteen_bit_pictures_are_reduced_and_said_so(tmp_path):
+    ramp = np.linspace(0, 65535, 320 * 192).reshape(192, 320).astype(np.uint16)
+    path = tmp_path / "deep.png"
+    Image.fromarray(ramp).save(path)
+    photo = load_photo(path)
+    assert any("16 bits" in note for note in photo.notes)
+    assert photo.rgb[0].max() < 0.05
+    assert photo.rgb[-1].min() > 0.95
+
+
+def test_a_plain_photo_needs_no_notes(tmp_path):
+    assert load_photo(_save(tmp_path, size=(832, 480))).notes == ()
+
+
+def test_exif_turns_the_photo_upright_and_gives_the_focal_length(tmp_path):
+    image = Image.new("RGB", (400, 300))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8769)[41989] = 28
+    path = tmp_path / "turned.jpg"
+    image.save(path, exif=exif)
+    photo = load_photo(path)
+    assert photo.height > photo.width
+    # 35 mm equivalents compare diagonals: 28 mm on a 43.27 mm diagonal.
+    assert photo.exif_focal == pytest.approx(28 / 43.2666 * 500 * photo.scale, rel=1e-4)
+    assert seed_from_photo(path).focal_source == "exif"
+
+
+@given(pitch=st.floats(-60, 60), roll=st.floats(-30, 30), height=st.floats(0.1, 10))
+def test_the_level_pose_puts_gravity_on_z_and_the_camera_over_the_origin(pitch, roll, height):
+    up = up_from_angles(pitch, roll)
+    pose = level_pose(up, height)
+    np.testing.assert_allclose(pose[:3, :3] @ up, [0, 0, 1], atol=1e-9)
+    np.testing.assert_allclose(pose[:3, 3], [0, 0, height])
+    assert abs(pose[0, 2]) < 1e-9  # looks along +y
+    assert pose[1, 2] > 0
+    assert pitch_roll(up)[0] == pytest.approx(pitch, abs=1e-6)
+
+
+@settings(max_examples=15, deadline=None)
+@given(pitch=st.floats(-35, 0), roll=st.floats(-5, 5), height=st.floats(0.3, 3), seed=st.integers(0, 99))
+def test_a_floor_is_found_among_walls(pitch, roll, height, seed):
+    rng = np.random.default_rng(seed)
+    up = up_from_angles(pitch, roll)
+    pose = level_pose(up, height)
+    ground = np.column_stack([rng.uniform(-3, 3, 800), rng.uniform(1, 8, 800), np.zeros(800)])
+    wall = np.column_stack([rng.uniform(-3, 3, 500), np.full(500, 8.0), rng.uniform(0, 3, 500)])
+    world = np.concatenate([ground, wall]) + rng.normal(0, 0.004, (1300, 3))
+    points = (world - pose[:3, 3]) @ pose[:3, :3]
+    found = fit_floor(points, up_from_angles(-5, 0) if abs(pitch) < 20 else up, rng)
+    assert found is not None
+    assert np.degrees(np.arccos(np.clip(found.up @ up, -1, 1))) < 1.0  # promise: gravity within 1°
+    assert found.height == pytest.approx(height, rel=0.03)
+
+
+def test_a_known_length_sets_the_scale(tmp_path):
+    path = _save(tmp_path, size=(832, 480))
+    photo = load_photo(path)
+    free = make_seed(photo, RoomDepth(), SeedOptions(fov=60), np.random.default_rng(0))
+    points = unproject(free.depth, free.camera)
+    a, b = (100, 440), (700, 440)
+    truth = float(np.linalg.norm(points[440, 100] - points[440, 700])) * RoomDepth.height / free.camera_height
+    known = SeedOptions(fov=60, known_length=(a[0] + 0.5, a[1] + 0.5, b[0] + 0.5, b[1] + 0.5, truth))
+    seed = make_seed(photo, RoomDepth(), known, np.random.default_rng(0))
+    assert seed.scale_source == "known length"
+    assert seed.camera_height == pytest.approx(RoomDepth.height, rel=0.05)  # the promise for known lengths
+    assert seed.scale_confidence > free.scale_confidence
+
+
+def test_the_floor_lies_at_zero_and_the_camera_height_is_kept(tmp_path):
+    options = SeedOptions(fov=60, camera_height=1.2)
+    seed = make_seed(load_photo(_save(tmp_path)), RoomDepth(), options, np.random.default_rng(0))
+    points = unproject(seed.depth, seed.camera)
+    bottom = points[-40:, :, 2]
+    assert np.abs(bottom).max() < 0.02
+    assert seed.camera_height == pytest.approx(1.2)
+    assert seed.pitch_deg == pytest.approx(-10, abs=0.5)
+    assert seed.frame().owned.all()
+
+
+def test_an_unknown_scale_is_marked_as_a_guess(tmp_path):
+    seed = seed_from_photo(_save(tmp_path))
+    assert seed.scale_source == "default camera height"
+    assert seed.scale_confidence < 0.5
+    assert any("guessed" in note for note in seed.notes)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"fov": 5.0}, {"fov": 151.0}, {"fov": float("nan")}, {"camera_height": 0.0}, {"camera_height": -1.0},
+        {"known_length": (0, 0, 10, 10, 0.0)}, {"known_length": (0, 0, float("inf"), 10, 1.0)},
+    ],
+)  # fmt: skip
+def test_impossible_options_are_refused(options):
+    with pytest.raises(InputError):
+        SeedOptions(**options)
+
+
+@pytest.mark.parametrize("points", [(0, 0, 5000, 0, 1.0), (10, 10, 10, 10, 1.0)])
+def test_known_points_must_lie_apart_and_inside(tmp_path, points):
+    options = SeedOptions(known_length=points)
+    with pytest.raises(InputError, match="known length"):
+        make_seed(load_photo(_save(tmp_path)), RoomDepth(), options, np.random.default_rng(0))
+
+
+def test_the_same_photo_gives_the_same_bytes(photos):
+    a, b = (seed_from_photo(photos[0], rng=np.random.default_rng(3)) for _ in range(2))
+    assert a.depth.tobytes() == b.depth.tobytes()
+    assert a.rgb.tobytes() == b.rgb.tobytes()
+
+
+def test_every_committed_photo_gives_a_walkable_layout(photos):
+    for path in photos:
+        seed = seed_from_photo(path, depth="prior")
+        assert np.isfinite(seed.depth).all()
+        assert ((seed.depth > 0) | seed.sky).all()
+        z = unproject(seed.depth, seed.camera)[..., 2][~seed.sky]
+        assert (np.abs(z) < 0.02).mean() > 0.1, path.name  # some flat floor
+        assert np.percentile(z, 1) > -0.3, path.name  # nothing to speak of lies below it
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "png", "exr"])
+def test_depth_files_round_trip_in_their_unit(tmp_path, suffix):
+    import cv2
+
+    truth = np.linspace(1.0, 9.0, 192 * 320).reshape(192, 320).astype(np.float32)
+    path = tmp_path / f"d.{suffix}"
+    unit, tolerance = "m", 1e-6
+    if suffix == "npy":
+        np.save(path, truth)
+    elif suffix == "npz":
+        np.savez(path, depth=truth * 100)
+        unit = "cm"
+    elif suffix == "png":
+        cv2.imwrite(str(path), np.round(truth * 1000).astype(np.uint16))
+        unit, tolerance = "mm", 6e-4  # a millimetre step
+    else:
+        import os
+
+        os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"
+        try:
+            written = cv2.imwrite(str(path), truth)
+        except cv2.error:
+            written = False
+        if not written:
+            pytest.skip("this OpenCV has no EXR")
+    np.testing.assert_allclose(read_depth(path, unit=unit), truth, atol=tolerance, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("array", "unit", "words"),
+    [
+        (np.ones((4, 5, 6)), "m", "shape"), (np.full((50, 50), np.nan), "m", "NaN"), (-np.ones((50, 50)), "m", "negative"),
+        (np.zeros((50, 50)), "m", "empty"), (np.ones((50, 50)), "furlong", "unit"),
+    ],
+)  # fmt: skip
+def test_bad_depth_files_are_refused(tmp_path, array, unit, words):
+    path = tmp_path / "d.npy"
+    np.save(path, array)
+    with pytest.raises(InputError, match=words):
+        read_depth(path, unit=unit)
+
+
+def test_a_depth_file_of_another_aspect_is_refused(tmp_path):
+    path = tmp_path / "d.npy"
+    np.save(path, np.ones((100, 100)))
+    with pytest.raises(InputError, match="aspect"):
+        seed_from_photo(_save(tmp_path), depth_file=path)
+    with pytest.raises(ModelError):
+        FileDepth()
+
+
+def test_a_metric_depth_file_levels_and_scales_the_world(tmp_path):
+    path = _save(tmp_path, size=(832, 480))
+    model = RoomDepth()
+    exact = model.estimate(np.zeros((480, 832, 3)), intrinsics=intrinsics_from_fov(60, 832, 480)).depth / model.unit
+    np.save(tmp_path / "d.npy", exact)
+    seed = seed_from_photo(path, depth_file=tmp_path / "d.npy", options=SeedOptions(fov=60))
+    assert seed.scale_source == "depth"
+    assert seed.camera_height == pytest.approx(model.height, rel=0.03)
+    assert seed.pitch_deg == pytest.approx(model.pitch, abs=1.0)
+    assert isinstance(seed.camera, Camera)
+
+
+def test_every_error_of_the_seed_is_a_lyra_error(tmp_path):
+    with pytest.raises(LyraError):
+        seed_from_photo(tmp_path / "nothing.png")

@@ -64,15 +64,19 @@ def fit_floor(points: _F, up_hint: _F, rng: np.random.Generator, *, tries: int =
 
 
 def _polish(sample: _F, tolerance: _F, normal: _F, height: float) -> FloorFit | None:
-    """Least squares on the inliers, twice."""
-    for _ in range(2):
-        near = np.abs(sample @ normal + height) < tolerance
+    """Least squares on the inliers, with a band that shrinks to the noise: feet of walls would tilt a wide one."""
+    band = tolerance
+    for _ in range(6):
+        error = sample @ normal + height
+        near = np.abs(error) < band
         if near.sum() < 20:
             return None
         centre = sample[near].mean(axis=0)
         axis = np.linalg.svd(sample[near] - centre, full_matrices=False)[2][2]
         normal = axis * (1.0 if axis @ normal > 0 else -1.0)
         height = -float(normal @ centre)
+        noise = 1.48 * float(np.median(np.abs(sample[near] @ normal + height)))
+        band = np.clip(0.5 * band, min(3 * noise, 0.5 * float(band.max())), tolerance)
     error = sample @ normal + height
     near = np.abs(error) < tolerance
     share = float(near.mean())

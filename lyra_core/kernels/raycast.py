@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: UP018, RUF046  (Warp makes a variable mutable only by float(...) or int(...))
 """Ray-cast picture of a textured, lit triangle scene; one kernel for the CPU and CUDA.
 
 Textures are int32 texels (r, g, b, a bytes from low to high) that hold the square root of linear light, so that
@@ -145,6 +146,8 @@ def encode(x: float) -> float:
 
 @wp.struct
 class RaycastArrays:
+    """What `RaycastScene.build` uploads."""
+
     mesh: wp.uint64
     atlas: wp.array(dtype=wp.int32)
     table: wp.array2d(dtype=wp.int32)
@@ -166,7 +169,6 @@ class RaycastArrays:
 def raycast_kernel(
     scene: RaycastArrays,
     row_offset: int,
-    width: int,
     samples: int,
     origin: wp.vec3,
     ray_from_pixel: wp.mat33,
@@ -378,7 +380,6 @@ def raycast(
             inputs=[
                 scene.arrays,
                 start,
-                width,
                 samples,
                 wp.vec3(*origin.tolist()),
                 wp.mat33(*ray_from_pixel.reshape(-1).tolist()),

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
-from lyra_core.geometry import unproject
 from lyra_core.meshing.config import MeshConfig
+from lyra_core.ops.tsdf import BLOCK, TsdfVolume
 from lyra_core.types import Camera, Frame
 
 __all__ = ["View", "choose_range", "choose_views", "choose_voxel_size", "make_view", "make_views", "trusted_depth"]
@@ -134,21 +134,9 @@ def choose_voxel_size(views: list[View], config: MeshConfig, max_range: float) -
     """Voxel edge [m] at which the seen surface has about config.triangles triangles, within 1.5 and 20 cm."""
     if config.voxel_size is not None:
         return config.voxel_size
-    coarse = max_range / 80
-    cells, areas = [], []
+    coarse = TsdfVolume(max_range / 250, device="numpy")
     for view in views:
-        points = unproject(view.depth, view.camera)[::4, ::4]
-        used = (view.depth[::4, ::4] > 0) & (view.depth[::4, ::4] < max_range)
-        right, down = points[:-1, 1:] - points[:-1, :-1], points[1:, :-1] - points[:-1, :-1]
-        keep = used[:-1, :-1] & used[:-1, 1:] & used[1:, :-1]
-        # Stretched pixels stand for several cells, those across depth edges for nothing that large.
-        area = np.minimum(np.linalg.norm(np.cross(right[keep], down[keep]), axis=1), 4 * coarse**2)
-        index, owner = np.unique(
-            np.floor(points[:-1, :-1][keep] / coarse).astype(np.int64), axis=0, return_inverse=True
-        )
-        cells.append(index)
-        areas.append(np.bincount(owner.reshape(-1), area, len(index)))
-    _, owner = np.unique(np.concatenate(cells), axis=0, return_inverse=True)
-    most = np.zeros(int(owner.max(initial=0)) + 1)
-    np.maximum.at(most, owner.reshape(-1), np.concatenate(areas))  # views that see the same cell count once
-    return float(np.clip(np.sqrt(2.2 * most.sum() / config.triangles), 0.015, 0.20))
+        coarse.allocate(np.where(view.depth < max_range, view.depth, 0).astype(np.float32), view.camera)
+    # Measured on rooms, streets and photos: blocks meet 2.2 to 2.9 times the area; a voxel face makes two triangles.
+    area = len(coarse) * (BLOCK * coarse.voxel_size) ** 2 / 2.4
+    return float(np.clip(np.sqrt(2.0 * area / config.triangles), 0.015, 0.20))

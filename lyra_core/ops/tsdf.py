@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
-from lyra_core.geometry import pixel_rays
 from lyra_core.ops.device import resolve_device
 from lyra_core.ops.isosurface import dual_surface
 from lyra_core.types import Camera, Mesh
@@ -47,33 +46,50 @@ def pixel_planes(depth: _F32, camera: Camera, *, sky: NDArray[np.bool_] | None =
     import cv2
 
     valid = depth > 0
-    inverse = np.where(valid, 1.0 / np.where(valid, depth, 1.0), 0.0).astype(np.float32)
-    gradient = []
-    for axis in (1, 0):
-        ahead = np.roll(inverse, -1, axis)
-        difference = ahead - inverse
-        smooth = valid & np.roll(valid, -1, axis) & (np.abs(difference) < 0.06 * np.maximum(ahead, inverse))
-        last: list[Any] = [slice(None), slice(None)]
-        last[axis] = -1
-        smooth[tuple(last)] = False
-        # Pair i lies between pixels i and i + 1: an even window keeps the mean centred on the pixel.
-        side, across = 2 * radius, 2 * radius + 1
-        window, anchor = ((side, across), (radius, radius)) if axis == 1 else ((across, side), (radius, radius))
-        total = cv2.boxFilter(np.where(smooth, difference, 0).astype(np.float32), -1, window, anchor=anchor)
-        share = cv2.boxFilter(smooth.astype(np.float32), -1, window, anchor=anchor)
-        gradient.append(np.where(share > 1e-6, total / np.maximum(share, 1e-6), 0.0))
-    k = camera.intrinsics
-    rays = pixel_rays(camera)
-    planes = np.zeros((*depth.shape, 4), np.float32)
-    planes[..., 0] = gradient[0] * k[0, 0]
-    planes[..., 1] = gradient[1] * k[1, 1]
-    planes[..., 2] = inverse - planes[..., 0] * rays[..., 0] - planes[..., 1] * rays[..., 1]
-    norm = np.sqrt((planes[..., :3] ** 2).sum(axis=-1))
-    planes[..., 3] = np.where(valid, 1.0 / np.maximum(norm, 1e-12), 0.0)
-    planes[~valid, :3] = 0.0
-    if sky is not None:
+    inverse = np.zeros(depth.shape, np.float32)
+    np.divide(1.0, depth, out=inverse, where=valid)
+    along_x = _mean_step(inverse, 1, radius, cv2.boxFilter) * np.float32(camera.intrinsics[0, 0])
+    along_y = _mean_step(inverse, 0, radius, cv2.boxFilter) * np.float32(camera.intrinsics[1, 1])
+    x, y = _ray_axes(camera)
+    along_z = inverse - along_x * x - along_y * y[:, None]
+    norm = np.sqrt(along_x * along_x + along_y * along_y + along_z * along_z)
+    reach = np.zeros(depth.shape, np.float32)
+    np.divide(1.0, norm, out=reach, where=valid)
+    planes = cv2.merge([along_x, along_y, along_z, reach])
+    if not valid.all():
+        planes[~valid] = 0.0
+    if sky is not None and sky.any():
         planes[sky] = (0.0, 0.0, 0.0, _SKY_DISTANCE)
     return planes
+
+
+def _ray_axes(camera: Camera) -> tuple[_F32, _F32]:
+    """x of every column and y of every row of the rays with z = 1 (no skew)."""
+    k = camera.intrinsics
+    x = (np.arange(camera.width) + 0.5 - k[0, 2]) / k[0, 0]
+    y = (np.arange(camera.height) + 0.5 - k[1, 2]) / k[1, 1]
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+def _mean_step(inverse: _F32, axis: int, radius: int, box: Any) -> _F32:
+    """(H, W) mean difference of inverse depth per pixel along axis, over the smooth pairs of a window.
+
+    Pair i lies between pixels i and i + 1, so an even window keeps the mean centred on the pixel.
+    """
+    step = np.zeros_like(inverse)
+    smooth = np.zeros_like(inverse)
+    low, high = (inverse[:, :-1], inverse[:, 1:]) if axis == 1 else (inverse[:-1], inverse[1:])
+    inner = (slice(None), slice(0, -1)) if axis == 1 else (slice(0, -1),)
+    difference = high - low
+    # Also false where either is 0 (no depth): the difference is then the larger one itself.
+    good = np.abs(difference) < np.float32(0.06) * np.maximum(low, high)
+    step[inner] = difference * good
+    smooth[inner] = good
+    side, across = 2 * radius, 2 * radius + 1
+    window = (side, across) if axis == 1 else (across, side)
+    total = box(step, -1, window, anchor=(radius, radius), normalize=False)
+    share = box(smooth, -1, window, anchor=(radius, radius), normalize=False)
+    return total / np.maximum(share, np.float32(1))
 
 
 class HostBlocks:
@@ -230,13 +246,14 @@ class TsdfVolume:
         if depth.shape != shape or (rgb is not None and rgb.shape != (*shape, 3)):
             raise InputError("Depth and colour must have the camera's size", got=f"{depth.shape} for {shape}")
         planes = pixel_planes(depth, camera, sky=sky)
-        inverse = np.where(depth > 0, 1.0 / np.maximum(depth, 1e-6), 0.0)
-        weights = np.minimum(1.0, inverse * inverse)
+        inverse = np.zeros(shape, np.float32)
+        np.divide(1.0, depth, out=inverse, where=depth > 0)
+        weights = np.minimum(np.float32(1), inverse * inverse)
         if sky is not None:
             far = float(depth.max(initial=1.0))
             weights = np.where(sky, 1.0 / max(1.0, far * far), weights)
         weights = (weights * weight).astype(np.float32)
-        self._allocate(np.where(sky, 0, depth) if sky is not None else depth, planes, camera)
+        self.allocate(depth if sky is None else np.where(sky, np.float32(0), depth), camera, planes=planes)
         pose = camera.camera_from_world.astype(np.float32)
         k = camera.intrinsics
         self._blocks.integrate(
@@ -277,8 +294,12 @@ class TsdfVolume:
                 inside &= a * p[:, axis] + b * p[:, 2] >= -radius * np.hypot(a, b)
         return np.flatnonzero(inside).astype(np.int32)
 
-    def _allocate(self, depth: _F32, planes: _F32, camera: Camera) -> None:
-        """Allocate every block within the truncation of a surface point of this view."""
+    def allocate(self, depth: _F32, camera: Camera, *, planes: _F32 | None = None) -> None:
+        """Allocate every block within the truncation of a surface point of this view; integrate does so itself.
+
+        Alone it measures a scene: len(volume) times the squared block edge is about 2.4 times the seen area.
+        """
+        planes = pixel_planes(depth, camera) if planes is None else planes
         points, reach = self._surface_points(depth, planes, camera)
         if not len(points):
             return
@@ -304,12 +325,12 @@ class TsdfVolume:
 
     def _surface_points(self, depth: _F32, planes: _F32, camera: Camera) -> tuple[_F32, _F32]:
         """World points on the surfaces, dense enough for the block size, and the truncation at each."""
-        stride = 2 if min(depth.shape) >= 240 else 1
+        stride = max(1, min(depth.shape) // 120)
         z = depth[::stride, ::stride]
-        plane = planes[::stride, ::stride]
-        rays = pixel_rays(camera)[::stride, ::stride]
         keep = z > 0
-        z, plane, rays = z[keep], plane[keep], rays[keep]
+        x, y = _ray_axes(camera)
+        rays = np.stack([*np.meshgrid(x[::stride], y[::stride]), np.ones_like(z)], axis=-1)[keep]
+        z, plane = z[keep], planes[::stride, ::stride][keep]
         found = [(rays, z)]
         # Where a pixel is stretched over more than half a block, sample its plane within the pixel.
         slope = np.abs(plane[:, 1]) / camera.intrinsics[1, 1] * z * z * stride

@@ -82,8 +82,8 @@ class RunConfig:
 
 
 def preset_names() -> tuple[str, ...]:
-    """Names of the presets in config/."""
-    return tuple(sorted(p.stem for p in _PRESETS.glob("*.yaml")))
+    """Names of the presets in config/ (train_*.yaml there belong to lyra train)."""
+    return tuple(sorted(p.stem for p in _PRESETS.glob("*.yaml") if not p.stem.startswith("train_")))
 
 
 def load_config(preset: str = "balanced", overrides: Sequence[str] = ()) -> RunConfig:
@@ -159,18 +159,20 @@ def _check(config: RunConfig) -> None:
     if path.frames > 20_000:
         raise ConfigError("--frames is too large", got=str(path.frames), do="Use at most 20000; extend later")
     if not 0 <= path.clearance <= 5:
-        raise ConfigError("--clearance must be 0..5 m", got=f"{path.clearance:g}")
+        raise ConfigError("--clearance must be 0..5 m", got=f"{path.clearance:g}", do="0.35 is the default; 0 switches the limiter off")
     if not 0 < path.strength <= 20:
-        raise ConfigError("--strength must be above 0 and at most 20", got=f"{path.strength:g}")
+        raise ConfigError(
+            "--strength must be above 0 and at most 20", got=f"{path.strength:g}", do="1 is the preset's normal size"
+        )
     if not 0 < path.pose_scale <= 1000:
-        raise ConfigError("--pose-scale must be above 0", got=f"{path.pose_scale:g}")
+        raise ConfigError("--pose-scale must be above 0", got=f"{path.pose_scale:g}", do="1 keeps the file's metres")
     modes = ("per_frame_owned", "per_frame", "global_cloud", "none")
     if config.memory.mode not in modes:
         raise ConfigError(
             "Unknown memory mode", got=config.memory.mode, do=did_you_mean(config.memory.mode, modes)
         )
     if config.seed < 0:
-        raise ConfigError("--seed must be 0 or more", got=str(config.seed))
+        raise ConfigError("--seed must be 0 or more", got=str(config.seed), do="Give any whole number from 0 up")
     if config.photo.known_length is not None and len(config.photo.known_length) != 5:
         raise ConfigError(
             "A known length needs two pixels and metres",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.training.renderer import srgb_to_linear
-from lyra_core.training.solids import QuadSet
+from lyra_core.training.solids import QuadSet, quad_faces
 
 __all__ = ["Lights", "bake"]
 
@@ -112,9 +112,7 @@ def bake(
 
     opaque = np.flatnonzero(~quads.alpha)
     vertices = quads.corners[opaque].reshape(-1, 3)
-    base = 4 * np.arange(len(opaque), dtype=np.int32)[:, None]
-    faces = np.stack([base + [0, 1, 2], base + [0, 2, 3]], axis=1).reshape(-1, 3).astype(np.int32)
-    mesh = BakeMesh.build(vertices, faces, device=device)
+    mesh = BakeMesh.build(vertices, quad_faces(len(opaque)), device=device)
     grid = _Grid.lay(quads.corners, texel)
     edge = np.linalg.norm(np.roll(quads.corners, -1, axis=1) - quads.corners, axis=2)
     long = np.stack([np.maximum(edge[:, 0], edge[:, 2]), np.maximum(edge[:, 1], edge[:, 3])], axis=1)

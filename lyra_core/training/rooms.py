@@ -20,7 +20,7 @@ from lyra_core.training.furniture import Palette
 from lyra_core.training.lighting import Lights, bake
 from lyra_core.training.renderer import TexturedScene, auto_exposure, render, render_faces
 from lyra_core.training.shell import DOOR_HEIGHT, DOOR_WIDTH, Surfaces, Walls, build_shell, plan_openings
-from lyra_core.training.solids import Material, QuadSet, SolidBuilder
+from lyra_core.training.solids import Material, QuadSet, SolidBuilder, quad_faces
 from lyra_core.types import Camera, CameraPath, Frame
 
 __all__ = ["Room", "Route", "ground_truth_frame", "make_room"]
@@ -228,15 +228,13 @@ def _surfaces(rng: np.random.Generator, t: _Textures, p: Palette) -> Surfaces:
 def _assemble(quads: QuadSet, images: list[NDArray[np.uint8]], lights: Lights, sky: NDArray[np.uint8]) -> TexturedScene:
     light = bake(quads, images, lights)
     count = len(quads.corners)
-    base = 4 * np.arange(count, dtype=np.int32)[:, None]
-    faces = np.stack([base + [0, 1, 2], base + [0, 2, 3]], axis=1).reshape(-1, 3).astype(np.int32)
     size = np.array([(page.shape[1], page.shape[0]) for page in light], np.float32)
     half = 0.5 / size[:, None]
     rim = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]], np.float32)[None] * (1 - 2 * half) + half
     halves = np.array([[0, 1, 2], [0, 2, 3]])
     return TexturedScene(
         vertices=quads.corners.reshape(-1, 3),
-        faces=faces,
+        faces=quad_faces(count),
         uvs=quads.uvs[:, halves].reshape(-1, 3, 2),
         face_texture=np.repeat(quads.texture, 2),
         textures=tuple(images),

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,8 +105,8 @@ def _wall(b: SolidBuilder, walls: Walls, wall: int, material: Material) -> None:
     xs = sorted({0.0, walls.run(wall), *(o.x0 for o in holes), *(o.x1 for o in holes)})
     zs = sorted({0.0, walls.height, *(o.z0 for o in holes), *(o.z1 for o in holes)})
     corners = []
-    for x0, x1 in zip(xs[:-1], xs[1:], strict=True):
-        for z0, z1 in zip(zs[:-1], zs[1:], strict=True):
+    for x0, x1 in pairwise(xs):
+        for z0, z1 in pairwise(zs):
             cx, cz = (x0 + x1) / 2, (z0 + z1) / 2
             if not any(o.x0 < cx < o.x1 and o.z0 < cz < o.z1 for o in holes):
                 corners.append([(x1, 0, z0), (x0, 0, z0), (x0, 0, z1), (x1, 0, z1)])

@@ -11,12 +11,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Material", "QuadSet", "SolidBuilder"]
+__all__ = ["Material", "QuadSet", "SolidBuilder", "quad_faces"]
 
 _F = NDArray[np.float64]
 
 # Six faces of the box -1..1: (axis of u, axis of v, axis of the normal, sign); u x v points outward.
 _BOX_FACES = ((1, 2, 0, 1), (2, 1, 0, -1), (2, 0, 1, 1), (0, 2, 1, -1), (0, 1, 2, 1), (1, 0, 2, -1))
+
+
+def quad_faces(count: int) -> NDArray[np.int32]:
+    """(2 * count, 3) faces of quads whose corners follow each other: corners 0 1 2 and 0 2 3."""
+    base = 4 * np.arange(count, dtype=np.int32)
+    return (base[:, None, None] + np.array([[0, 1, 2], [0, 2, 3]], np.int32)).reshape(-1, 3)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.trajectory.clearance import ClearanceReport, limit
+from lyra_core.trajectory.curves import heading_of
 from lyra_core.trajectory.motion import PathSpeed, path_speed
 from lyra_core.trajectory.presets import make_path, preset
 from lyra_core.trajectory.scene import SeedScene
@@ -79,9 +80,10 @@ def _walk_notes(start: NDArray[np.float64], scene: SeedScene, strength: float, v
         notes.append(f"The walk ends after {walked:.2f} of {asked:.2f} m: no free space to go on.")
     ways = np.diff(out, axis=0)
     ways = ways[np.linalg.norm(ways, axis=1) > 1e-4]
-    if len(ways) > 1:
-        angles = np.unwrap(np.arctan2(ways[:, 1], ways[:, 0]))
-        left, right = float(np.degrees(angles.max() - angles[0])), float(np.degrees(angles[0] - angles.min()))
+    if len(ways):
+        ahead = heading_of(start)
+        angles = np.unwrap(np.arctan2(ways @ [-ahead[1], ahead[0]], ways @ ahead[:2]))
+        left, right = float(np.degrees(angles.max())), float(np.degrees(-angles.min()))
         if max(left, right) > 5:
             side = f"{left:.0f} deg to the left" if left >= right else f"{right:.0f} deg to the right"
             notes.append(f"The walk turns up to {side} to stay clear.")

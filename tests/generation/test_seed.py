@@ -233,6 +233,37 @@ def test_every_committed_photo_gives_a_walkable_layout(photos):
         assert np.percentile(z, 1) > -0.3, path.name  # nothing to speak of lies below it
 
 
+def _write_exr(path, depth):
+    """Two float channels (A first, then Z) in ZIP blocks of 16 lines, as the layout on openexr.com says."""
+    import struct
+    import zlib
+
+    h, w = depth.shape
+
+    def attribute(name, kind, value):
+        return name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
+
+    one = struct.pack("<iiii", 2, 0, 1, 1)
+    box = struct.pack("<iiii", 0, 0, w - 1, h - 1)
+    head = struct.pack("<ii", 20000630, 2)
+    head += attribute("channels", "chlist", b"A\0" + one + b"Z\0" + one + b"\0")
+    head += attribute("compression", "compression", b"\3") + attribute("dataWindow", "box2i", box)
+    head += attribute("displayWindow", "box2i", box) + attribute("lineOrder", "lineOrder", b"\0") + b"\0"
+    blocks = []
+    for y in range(0, h, 16):
+        rows = [np.concatenate([np.zeros(w, "<f4"), r.astype("<f4")]) for r in depth[y : y + 16]]
+        raw = np.frombuffer(np.concatenate(rows).tobytes(), np.uint8)
+        split = np.concatenate([raw[0::2], raw[1::2]]).astype(np.int64)
+        split[1:] = (split[1:] - split[:-1] + 128) % 256
+        data = zlib.compress(split.astype(np.uint8).tobytes())
+        blocks.append(struct.pack("<ii", y, len(data)) + data)
+    at, table = len(head) + 8 * len(blocks), b""
+    for block in blocks:
+        table += struct.pack("<Q", at)
+        at += len(block)
+    path.write_bytes(head + table + b"".join(blocks))
+
+
 @pytest.mark.parametrize("suffix", ["npy", "npz", "png", "exr"])
 def test_depth_files_round_trip_in_their_unit(tmp_path, suffix):
     import cv2
@@ -249,15 +280,7 @@ def test_depth_files_round_trip_in_their_unit(tmp_path, suffix):
         cv2.imwrite(str(path), np.round(truth * 1000).astype(np.uint16))
         unit, tolerance = "mm", 6e-4  # a millimetre step
     else:
-        import os
-
-        os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"
-        try:
-            written = cv2.imwrite(str(path), truth)
-        except cv2.error:
-            written = False
-        if not written:
-            pytest.skip("this OpenCV has no EXR")
+        _write_exr(path, truth)
     np.testing.assert_allclose(read_depth(path, unit=unit), truth, atol=tolerance, rtol=1e-6)
 
 

@@ -75,7 +75,7 @@ def test_a_single_gaussian_has_the_shape_that_the_equations_say(device):
     assert image.alpha[40, 50] == pytest.approx(0.9, abs=1e-5)
     assert image.alpha[40, 57] == pytest.approx(0.9 * np.exp(-0.5 * 49 / variance), rel=1e-3)
     assert image.alpha[47, 50] == pytest.approx(0.9 * np.exp(-0.5 * 49 / variance), rel=1e-3)
-    assert image.alpha[40, 50 + int(3.1 * variance**0.5)] == 0  # three-sigma support
+    assert image.alpha[40, 50 + int(np.ceil(3 * variance**0.5))] == 0  # three-sigma support
     np.testing.assert_allclose(image.rgb[40, 50], 0.9 * np.array([0.8, 0.4, 0.2]), atol=1e-5)
     assert image.depth[40, 50] == pytest.approx(2.0, abs=1e-5)
     assert image.depth[0, 0] == 0

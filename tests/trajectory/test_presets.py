@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lyra_core.errors import PathError
 from lyra_core.geometry import inverse, matrix_from_rotvec, project, rigid
 from lyra_core.trajectory import PRESETS, SeedScene, make_path, path_speed, plan_path
-from tests.trajectory.scenes import ROOM, TABLE, inside, photo_camera, room_scene
+from tests.trajectory.scenes import ROOM, TABLE, box_points, inside, photo_camera, room_scene
 
 NAMES = sorted(PRESETS)
 SCENE = room_scene()
@@ -168,6 +168,20 @@ def test_a_walk_in_a_closed_corner_ends_before_the_wall_and_the_plan_says_so():
     planned = plan_path("walk", start=photo_camera(), frames=30, scene=scene)
     assert planned.path.centers[:, 1].max() < 0.8 - 0.34
     assert any("walk ends after" in m for m in planned.report.messages)
+
+
+def test_a_walk_that_is_blocked_ahead_begins_with_a_turn_on_the_spot_and_does_not_circle():
+    crate = box_points(np.array([[-0.4, 0.55, 0.0], [0.4, 1.4, 1.2]]))
+    scene = SeedScene(2.4, 0.0, np.concatenate([box_points(ROOM), crate]))
+    planned = plan_path("walk", start=photo_camera(), frames=81, scene=scene, distance=3)
+    speed = planned.speed
+    assert speed.length > 2.5
+    assert speed.max_turn_deg < 6, "the turn is spread over frames"
+    first = np.flatnonzero(np.linalg.norm(planned.path.centers - planned.path.centers[0], axis=1) < 1e-9)
+    assert len(first) > 5, "turns before it goes"
+    view = planned.path.world_from_camera[:, :3, 2]
+    assert np.degrees(np.arccos(np.clip(view @ view[0], -1, 1))).max() < 125
+    assert not inside(np.array([[-0.4, 0.55, 0.0], [0.4, 1.4, 1.6]]), planned.path.centers, margin=0.34).any()
 
 
 def test_walk_and_return_comes_back_beside_its_line_looking_the_same_way():

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.errors import InputError, ModelError, did_you_mean
+from lyra_core.models.depth.exr import read_exr
 from lyra_core.models.protocols import DepthEstimate
 
 __all__ = ["FileDepth", "read_depth"]
@@ -24,21 +25,6 @@ def _read_npz(path: Path) -> NDArray[np.float64]:
         if "depth" not in names and len(names) != 1:
             raise InputError("An npz depth file needs an array named 'depth'", got=", ".join(names))
         return np.asarray(stored["depth" if "depth" in names else names[0]], dtype=np.float64)
-
-
-def _read_exr(path: Path) -> NDArray[np.float64]:
-    import os
-
-    os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # OpenCV reads it at the first EXR
-    import cv2
-
-    try:
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise InputError("This EXR file cannot be read", got=f"{path.name}: {error}", do="Save it as npy") from error
-    if image is None:
-        raise InputError("This EXR file cannot be read", got=path.name, do="Save it as npy or uncompressed EXR")
-    return np.asarray(image if image.ndim == 2 else image[..., -1], dtype=np.float64)  # BGR(A): Z and Y are equal in all
 
 
 def _read_png(path: Path) -> NDArray[np.float64]:
@@ -66,7 +52,7 @@ def read_depth(path: str | Path, *, unit: str = "m") -> NDArray[np.float32]:
         raise InputError("Unknown unit of depth", got=unit, do=did_you_mean(unit, _UNITS))
     if not path.is_file():
         raise InputError("The depth file does not exist", got=str(path), do="Check the path")
-    readers = {".npz": _read_npz, ".exr": _read_exr, ".png": _read_png, ".npy": lambda p: np.load(p, allow_pickle=False)}
+    readers = {".npz": _read_npz, ".exr": read_exr, ".png": _read_png, ".npy": lambda p: np.load(p, allow_pickle=False)}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError("Unknown kind of depth file", got=path.suffix or path.name, do="Use npy, npz, exr or 16-bit png")

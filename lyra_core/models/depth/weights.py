@@ -36,6 +36,7 @@ def write_weights(folder: Path, state: Mapping[str, Tensor], facts: Mapping[str,
     folder.mkdir(parents=True, exist_ok=True)
     half = {name: value.detach().to(torch.float16).contiguous() for name, value in state.items()}
     save_file(half, str(folder / WEIGHTS_FILE))
+    (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors writes for the owner only
     text = json.dumps({"architecture": _ARCHITECTURE, **facts}, indent=2, sort_keys=True)
     (folder / CONFIG_FILE).write_text(text + "\n")
 

@@ -1,0 +1,128 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is invented must continue what is seen: planes in depth, the right texture in colour."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lyra_core.kernels import launch, patch
+from lyra_core.models.video.fill.clean import trusted
+from lyra_core.models.video.fill.geometry import FLOOR, SKY, WALL, complete_geometry
+from lyra_core.models.video.reproject import complete_view, key_order
+from lyra_core.types import Guide
+from tests.models.scene import HEIGHT, WIDTH, camera, guide, render
+
+
+def _side(share=0.35):
+    hole = np.zeros((HEIGHT, WIDTH), bool)
+    hole[:, int((1 - share) * WIDTH) :] = True
+    return hole
+
+
+def test_floor_and_wall_keep_their_planes_beyond_the_border_of_the_picture():
+    view, hole = camera(), _side()
+    truth = render(view)[1]
+    done = complete_geometry(guide(view, hole), ~hole)
+    error = np.abs(done.depth - truth)[hole] / truth[hole]
+    # The contact line may shift by a cell of 4 pixels; everything else lies on its plane.
+    assert np.median(error) < 0.01
+    assert np.percentile(error, 95) < 0.05
+
+
+def test_known_depth_is_kept_to_the_bit():
+    view, hole = camera(), _side()
+    made = guide(view, hole)
+    done = complete_geometry(made, ~hole)
+    assert (done.depth[~hole] == made.depth[~hole]).all()
+
+
+def test_a_torn_hole_takes_the_depth_of_the_far_side():
+    view = camera()
+    rgb, depth, sky = render(view)
+    board = np.zeros_like(sky)
+    board[10:90, 60:100] = True
+    hole = np.zeros_like(sky)
+    hole[10:90, 100:124] = True
+    known = ~hole
+    near = np.where(board, np.float32(1.8), depth)
+    xy = np.where(known[..., None], np.float32(60.0), np.nan).astype(np.float32)
+    torn = Guide(rgb, np.where(known, near, 0), known, sky, np.where(known, 0, -1).astype(np.int32), xy, view)
+    done = complete_geometry(torn, known)
+    assert np.abs(done.depth / depth - 1)[hole].max() < 0.25
+    assert np.median(np.abs(done.depth / depth - 1)[hole]) < 0.02
+
+
+def test_sky_stays_sky_and_nothing_below_the_horizon_becomes_sky():
+    view, hole = camera(pitch=10.0), _side()
+    done = complete_geometry(guide(view, hole, roofless=True), ~hole)
+    truth = render(view, roofless=True)[2]
+    assert truth[hole].mean() > 0.2
+    assert (done.sky == truth)[hole].mean() > 0.93
+    assert (done.depth[done.sky] == 0).all()
+    assert (done.depth[~done.sky] > 0).all()
+
+
+def test_floor_is_filled_from_floor_and_wall_from_wall():
+    view, hole = camera(), _side()
+    frame = complete_view(guide(view, hole), 7, np.random.default_rng(0))
+    done = complete_geometry(guide(view, hole), ~hole)
+    red = frame.rgb[..., 0] > frame.rgb[..., 2]
+    assert red[hole & (done.kind == FLOOR)].mean() > 0.97
+    assert (~red)[hole & (done.kind == WALL)].mean() > 0.97
+    assert not (done.kind == SKY).any()
+
+
+def test_filled_texture_is_as_lively_as_its_source():
+    view, hole = camera(), _side()
+    frame = complete_view(guide(view, hole), 7, np.random.default_rng(0))
+    floor = render(view)[0][..., 0] > 0.4
+    strength = [np.abs(np.diff(frame.rgb[..., 0], axis=1))[(floor & part)[:, 1:]].mean() for part in (hole, ~hole)]
+    assert strength[0] > 0.4 * strength[1]  # a smear has next to none
+
+
+def test_known_pixels_are_copied_and_only_invented_ones_are_owned():
+    view, hole = camera(), _side()
+    made = guide(view, hole)
+    frame = complete_view(made, 3, np.random.default_rng(0))
+    known = trusted(made)
+    assert (frame.rgb[known] == np.clip(made.rgb[known], 0, 1)).all()
+    assert (frame.owned == ~known).all()
+    assert ((frame.depth > 0) | frame.sky).all()
+
+
+def test_crumbs_over_a_hole_are_dropped_and_solid_ground_is_not():
+    view, hole = camera(), _side(0.5)
+    hole[60:63, 190:194] = False
+    keep = trusted(guide(view, hole))
+    assert not keep[60:63, 190:194].any()
+    assert keep[:, : WIDTH // 2 - 6].all()
+
+
+def test_the_same_seed_gives_the_same_bytes_on_any_number_of_threads(monkeypatch):
+    made = guide(camera(), _side())
+    frames = []
+    for workers in (1, 3):
+        monkeypatch.setattr(patch, "run_bands", lambda task, n, workers=None, w=workers: launch.run_bands(task, n, workers=w))
+        frames.append(complete_view(made, 3, np.random.default_rng(5)))
+    assert frames[0].rgb.tobytes() == frames[1].rgb.tobytes()
+    assert frames[0].depth.tobytes() == frames[1].depth.tobytes()
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_view_that_is_all_known_or_all_unknown_is_completed(share):
+    hole = np.full((HEIGHT, WIDTH), bool(share))
+    frame = complete_view(guide(camera(), hole), 0, np.random.default_rng(0))
+    assert np.isfinite(frame.rgb).all()
+    assert frame.owned.mean() == share
+    assert ((frame.depth > 0) | frame.sky).all()
+
+
+@given(count=st.integers(1, 200), spacing=st.integers(1, 20))
+def test_key_views_come_first_and_every_view_comes_once(count, spacing):
+    order = key_order(count, spacing)
+    assert order[0] == count - 1
+    assert sorted(order) == list(range(count))

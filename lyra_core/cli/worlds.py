@@ -79,7 +79,9 @@ def generate(
     ] = None,
     frames: Annotated[int | None, typer.Option("--frames", help="Frames with the photo; 81 is the default.")] = None,
     strength: Annotated[float | None, typer.Option("--strength", help="How far the preset goes; 1 is normal.")] = None,
-    clearance: Annotated[float | None, typer.Option("--clearance", help="Metres kept from everything; 0 = off.")] = None,
+    clearance: Annotated[
+        float | None, typer.Option("--clearance", help="Metres kept from everything; 0 = off.")
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", help="Video model.")] = None,
     depth_model: Annotated[str | None, typer.Option("--depth-model", help="Depth model of the photo.")] = None,
     preset: Annotated[str, typer.Option("--preset", help="quick, balanced or quality.")] = "balanced",

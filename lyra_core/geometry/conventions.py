@@ -14,9 +14,7 @@ __all__ = ["ZUP_FROM_RDF", "opencv_from_usd_camera", "usd_camera_from_opencv"]
 
 _FLIP_YZ = np.diag([1.0, -1.0, -1.0, 1.0])
 
-ZUP_FROM_RDF = np.array(
-    [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
-)
+ZUP_FROM_RDF = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 """(4, 4) from a world whose axes are those of a level OpenCV camera (x right, y down, z forward) to
 our Z-up world: the camera then looks along +y. Lyra 2, COLMAP and INRIA files use the former."""
 

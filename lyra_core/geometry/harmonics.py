@@ -54,9 +54,7 @@ def _fibonacci_sphere(count: int) -> _F:
     i = np.arange(count) + 0.5
     polar = np.arccos(1 - 2 * i / count)
     azimuth = np.pi * (1 + 5**0.5) * i
-    return np.stack(
-        [np.cos(azimuth) * np.sin(polar), np.sin(azimuth) * np.sin(polar), np.cos(polar)], axis=-1
-    )
+    return np.stack([np.cos(azimuth) * np.sin(polar), np.sin(azimuth) * np.sin(polar), np.cos(polar)], axis=-1)
 
 
 def rotate_sh(sh: _F, rotation: _F) -> _F:

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: UP018, RUF046  (Warp makes a variable mutable only by float(...) or int(...))
 """Which target cells the points of each stored view reach, and how near."""
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ wp.set_module_options({"enable_backward": False, "max_unroll": 2})
 
 EMPTY = 3.0e38
 
-_Depth = NDArray[np.float16] | NDArray[np.float32]
+_Depth = NDArray[np.floating]
 
 
 @wp.struct
@@ -130,9 +131,7 @@ def reach(
     load_module(__name__, device)
     height, width = grid
     count = len(depths)
-    views = wp.array(
-        [_view(d, m, device) for d, m in zip(depths, matrices, strict=True)], dtype=View, device=device
-    )
+    views = wp.array([_view(d, m, device) for d, m in zip(depths, matrices, strict=True)], dtype=View, device=device)
     bits = wp.zeros((count, (width * height + 31) // 32), dtype=wp.uint32, device=device)
     workers = worker_count() if device == "cpu" else 1
     zone = [width, height, int(round_cells)]

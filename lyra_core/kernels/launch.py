@@ -9,6 +9,7 @@ A Warp launch on the CPU is one serial loop that releases the GIL, and CPU atomi
 from __future__ import annotations
 
 import ctypes
+import itertools
 import logging
 import os
 import sys
@@ -93,7 +94,7 @@ def bands(length: int, count: int) -> list[tuple[int, int]]:
     """Split range(length) into at most count contiguous, non-empty (start, stop) bands."""
     count = max(1, min(count, length))
     edges = [length * i // count for i in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 def run_bands(task: Callable[[int, int], None], length: int, *, workers: int | None = None) -> None:

@@ -53,7 +53,8 @@ def _cost(
                     a = image[y, x, 0] - image[sy + dy, sx + dx, 0]
                     b = image[y, x, 1] - image[sy + dy, sx + dx, 1]
                     c = image[y, x, 2] - image[sy + dy, sx + dx, 2]
-                    total += w * (a * a + b * b + c * c)
+                    k = image[y, x, 3] - image[sy + dy, sx + dx, 3]
+                    total += w * (a * a + b * b + c * c + k * k)
                     norm += w
         if total > bound:
             return limit
@@ -164,7 +165,7 @@ def _vote(
 
 
 def improve(fields, targets, *, radius, reach, samples, scale_weight, near_weight, seed, device):
-    """One sweep. fields: dict of arrays image (H,W,3) f32, weight, scale (H,W) f32, wanted, offered (H,W) i32, field
+    """One sweep. fields: dict of arrays image (H,W,4) f32 (colour, kind), weight, scale (H,W) f32, wanted, offered (H,W) i32, field
     (H,W,2) i32 (y, x of the source, -1 outside the targets); targets (N,2) i32 (y, x). Returns new field and cost."""
     import numpy as np
 

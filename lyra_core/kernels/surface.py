@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: UP018, RUF046  (Warp makes a variable mutable only by float(...) or int(...))
 """Rasterise depth maps as triangulated grids into a target view, and sample colour backward.
 
 One source is a Patch. Its grid has a vertex at every pixel centre; cell (i, j) of `code` is the quad
@@ -116,9 +117,7 @@ def triangle(
                         owner = source_out[row, column]
                         take = owner < 0
                         if owner >= 0:
-                            take = wins(
-                                patches, owner, depth_out[row, column], source, z, x, y, tolerance, finer
-                            )
+                            take = wins(patches, owner, depth_out[row, column], source, z, x, y, tolerance, finer)
                         if take:
                             depth_out[row, column] = z
                             source_out[row, column] = source
@@ -163,7 +162,9 @@ def visible(patch: Patch, word: int, row_start: int, row_stop: int, width: int):
     if behind > 0:  # the block crosses the camera plane: its projection has no bound
         return True
     return (
-        high[0] >= -1.0 and low[0] <= float(width) + 1.0 and high[1] >= float(row_start) - 1.0
+        high[0] >= -1.0
+        and low[0] <= float(width) + 1.0
+        and high[1] >= float(row_start) - 1.0
         and low[1] <= float(row_stop) + 1.0
     )
 
@@ -202,9 +203,7 @@ def corner_cell(
             if half == 1:
                 p = d
                 q = c
-            triangle(
-                patches, source, a, p, q, row_start, row_stop, tolerance, finer, atomic, depth_out, source_out
-            )
+            triangle(patches, source, a, p, q, row_start, row_stop, tolerance, finer, atomic, depth_out, source_out)
 
 
 @wp.kernel
@@ -373,9 +372,7 @@ def sample(rgb: wp.array3d(dtype=wp.uint8), x: float, y: float, bicubic: int):
             for m in range(4):
                 line += wx[m] * tap(rgb, i - 1 + m, j - 1 + n)
             total += wy[n] * line
-        total = wp.vec3(
-            wp.clamp(total[0], 0.0, 255.0), wp.clamp(total[1], 0.0, 255.0), wp.clamp(total[2], 0.0, 255.0)
-        )
+        total = wp.vec3(wp.clamp(total[0], 0.0, 255.0), wp.clamp(total[1], 0.0, 255.0), wp.clamp(total[2], 0.0, 255.0))
     else:
         upper = (1.0 - tx) * tap(rgb, i, j) + tx * tap(rgb, i + 1, j)
         lower = (1.0 - tx) * tap(rgb, i, j + 1) + tx * tap(rgb, i + 1, j + 1)
@@ -431,10 +428,14 @@ def shade(
             px = q[0] / q[2]
             py = q[1] / q[2]
             # Source pixels per target pixel along the coarser axis: >1 where the view moved back.
-            spread = z * wp.length(
-                wp.vec2(patches[owner].back[0, 0], patches[owner].back[1, 0])
-                - wp.vec2(px, py) * patches[owner].back[2, 0]
-            ) / q[2]
+            spread = (
+                z
+                * wp.length(
+                    wp.vec2(patches[owner].back[0, 0], patches[owner].back[1, 0])
+                    - wp.vec2(px, py) * patches[owner].back[2, 0]
+                )
+                / q[2]
+            )
         elif use_sky == 1:
             hit = sky_color(patches, x, y)
             owner = int(hit[2])

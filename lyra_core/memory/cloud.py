@@ -27,7 +27,6 @@ class PointCloud:
     ----------
     points: (N, 3) float32 world [m], the mean of the points in each voxel.
     colors: (N, 3) float32 0..1 sRGB, their mean colour.
-    newest: (N,) int32 index of the first frame that saw the voxel.
     """
 
     points: NDArray[np.float32]
@@ -94,4 +93,6 @@ class PointCloud:
 
 
 def _totals(inverse: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.stack([np.bincount(inverse, weights=values[:, i]) for i in range(values.shape[1])], axis=1)
+    """Sums of rows of values (N, K) with the same number in inverse (N,)."""
+    sums = [np.bincount(inverse, weights=values[:, i]) for i in range(values.shape[1])]
+    return np.stack(sums, axis=1).astype(np.float64)

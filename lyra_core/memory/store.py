@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,8 +39,8 @@ class ArrayStore:
                 raise WorldError("The memory folder cannot be made", got=f"{folder}: {error}") from error
 
     def _path(self, key: int) -> Path:
-        assert self._folder is not None
-        return self._folder / f"frame_{key:06d}.npz"
+        folder = self._folder if self._folder is not None else Path()
+        return folder / f"frame_{key:06d}.npz"
 
     def put(self, key: int, arrays: Arrays) -> None:
         """Keep arrays (read-only from here on) under key, replacing what was there."""
@@ -54,7 +53,7 @@ class ArrayStore:
             try:
                 with partial.open("wb") as file:
                     np.savez(file, allow_pickle=False, **held)
-                os.replace(partial, path)
+                partial.replace(path)
             except OSError as error:
                 raise WorldError(
                     "A frame cannot be stored", got=f"{path}: {error}", do="Free disk space, or use another folder"

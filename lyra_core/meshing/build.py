@@ -120,7 +120,8 @@ def _visual(raw: Mesh, plan: FloorPlan | None, config: MeshConfig) -> Mesh:
     mesh = drop_degenerate(decimate(raw, config.triangles))
     if plan is not None:
         # Cells at the rim of the seen floor are only half covered by it.
-        missing = plan.solid & ~ndimage.binary_erosion(plan.observed, np.ones((3, 3)))
+        inner = np.asarray(ndimage.binary_erosion(plan.observed, np.ones((3, 3))), np.bool_)
+        missing = plan.solid & ~inner
         if missing.any():
             # A millimetre lower, so that the overlap with the seen floor does not flicker.
             mesh = join(mesh, _painted(slab(plan, missing, drop=1e-3), mesh, plan))
@@ -128,7 +129,7 @@ def _visual(raw: Mesh, plan: FloorPlan | None, config: MeshConfig) -> Mesh:
 
 
 def _painted(patch: Mesh, mesh: Mesh, plan: FloorPlan) -> Mesh:
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     assert mesh.colors is not None
     normal = with_normals(mesh).normals
@@ -137,7 +138,7 @@ def _painted(patch: Mesh, mesh: Mesh, plan: FloorPlan) -> Mesh:
     floor = np.flatnonzero((np.abs(mesh.vertices[:, 2] - plan.height) <= plan.band) & (normal[:, 2] > 0.95))
     if not len(floor):
         floor = np.arange(len(mesh.vertices))
-    distance, near = cKDTree(mesh.vertices[floor, :2]).query(patch.vertices[:, :2], k=min(16, len(floor)), workers=-1)
+    distance, near = KDTree(mesh.vertices[floor, :2]).query(patch.vertices[:, :2], k=min(16, len(floor)), workers=-1)
     near = np.asarray(near).reshape(len(patch.vertices), -1)
     weight = 1 / (np.asarray(distance).reshape(near.shape) + plan.cell)
     color = (mesh.colors[floor[near]] * weight[..., None]).sum(axis=1) / weight.sum(axis=1, keepdims=True)

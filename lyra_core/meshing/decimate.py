@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,14 +24,14 @@ __all__ = ["decimate", "folded_faces"]
 
 def folded_faces(mesh: Mesh, reference: Mesh, *, neighbours: int = 6) -> NDArray[np.bool_]:
     """(F,) True for faces that look against every nearby normal of the reference mesh (V, 3 normals needed)."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     assert reference.normals is not None
     normal = face_normals(mesh.vertices, mesh.faces)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
     center = mesh.vertices[mesh.faces].mean(axis=1)
     count = min(neighbours, len(reference.vertices))
-    _, near = cKDTree(reference.vertices).query(center, k=count, workers=-1)
+    _, near = KDTree(reference.vertices).query(center, k=count, workers=-1)
     near = np.asarray(near).reshape(len(center), count)
     agreement = np.einsum("fki,fi->fk", reference.normals[near], normal).max(axis=1)
     return agreement < 0.1
@@ -42,12 +44,13 @@ def decimate(mesh: Mesh, target: int) -> Mesh:
     cut out and the small holes closed again. Colours come from the nearest input vertices.
     """
     import fast_simplification
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     if len(mesh.faces) <= target or not len(mesh.faces):
         return mesh
     reference = with_normals(mesh)
-    points, faces = fast_simplification.simplify(
+    simplify: Any = fast_simplification.simplify  # its stubs know neither float32 nor two results
+    points, faces = simplify(
         np.array(mesh.vertices, np.float32), np.array(mesh.faces, np.int32), target_count=target, agg=5.0
     )
     out = compact(np.asarray(points, np.float32), np.asarray(faces, np.int32))
@@ -62,6 +65,6 @@ def decimate(mesh: Mesh, target: int) -> Mesh:
     out = compact(out.vertices, out.faces[~folded_faces(out, reference)])
     if mesh.colors is None:
         return out
-    _, near = cKDTree(mesh.vertices).query(out.vertices, k=min(3, len(mesh.vertices)), workers=-1)
+    _, near = KDTree(mesh.vertices).query(out.vertices, k=min(3, len(mesh.vertices)), workers=-1)
     near = np.asarray(near).reshape(len(out.vertices), -1)
     return Mesh(out.vertices, out.faces, None, mesh.colors[near].mean(axis=1).astype(np.uint8))

@@ -74,8 +74,9 @@ def _holes(mask: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
     """Parts of the complement of mask that do not reach the border and have at most `most` cells."""
     from scipy import ndimage
 
-    parts, count = ndimage.label(~mask)
-    size = np.bincount(parts.reshape(-1), minlength=count + 1)
+    parts = np.zeros(mask.shape, np.int32)
+    ndimage.label(~mask, output=parts)
+    size = np.bincount(parts.reshape(-1))
     good = size <= most
     good[0] = False
     good[np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))] = False
@@ -112,10 +113,10 @@ def find_floor(mesh: Mesh, views: list[View], *, floor_z: float, voxel: float, c
     observed = _grid_of(samples, low, cell, shape)
     lower = up & (height.max(axis=1) < -2 * band)
     below = _grid_of(mesh.vertices[mesh.faces[lower]].reshape(-1, 3), low, cell, shape) & ~observed
-    below = ndimage.binary_opening(below, iterations=1)
+    below = np.asarray(ndimage.binary_opening(below), np.bool_)
 
     ground = observed | (_under_cameras(views, floor_z, band, low, cell, shape) & ~below)
-    closed = ndimage.binary_closing(ground, _disc(0.5 * config.close_gap, cell)) | ground
+    closed = np.asarray(ndimage.binary_closing(ground, _disc(0.5 * config.close_gap, cell)), np.bool_) | ground
     # Enclosed by floor, then by floor and what stands on it (a corner behind a cupboard), then what that encloses.
     standing = (height.min(axis=1) < 1.5) & (height.max(axis=1) > band)
     barrier = _grid_of(mesh.vertices[mesh.faces[standing]].reshape(-1, 3), low, cell, shape)
@@ -123,7 +124,7 @@ def find_floor(mesh: Mesh, views: list[View], *, floor_z: float, voxel: float, c
     closed |= _holes(closed, most)
     closed |= _holes(closed | barrier, most)
     closed |= _holes(closed, most)
-    solid = ndimage.binary_dilation(closed, _disc(margin, cell)) & ~below
+    solid = np.asarray(ndimage.binary_dilation(closed, _disc(margin, cell)), np.bool_) & ~below
     rms = float(np.sqrt(np.average(height[floor].mean(axis=1) ** 2, weights=normal[floor, 2])))
     return FloorPlan(floor_z, band, (float(low[0]), float(low[1])), cell, observed, solid, rms)
 
@@ -175,7 +176,8 @@ def flatten(mesh: Mesh, plan: FloorPlan) -> Mesh:
 
 def is_floor(mesh: Mesh, plan: FloorPlan) -> NDArray[np.bool_]:
     """(F,) faces of a flattened mesh that lie in the plane."""
-    return (np.abs(mesh.vertices[:, 2] - plan.height) < 1e-6)[mesh.faces].all(axis=1)
+    flat = np.abs(mesh.vertices[:, 2] - plan.height) < 1e-6
+    return np.all(flat[mesh.faces], axis=1)
 
 
 def slab(plan: FloorPlan, cells: NDArray[np.bool_] | None = None, *, drop: float = 0.0) -> Mesh:

@@ -96,12 +96,20 @@ def make_view(frame: Frame, config: MeshConfig) -> View:
     return View(thin, rgb, sky, weight, camera, float(frame.owned.mean()))
 
 
-def make_views(frames: Iterable[Frame] | Sequence[Frame], config: MeshConfig) -> list[View]:
-    """Views of all frames (thinned at once: a hundred of them stay below 100 MB), then the chosen ones."""
-    views = [make_view(frame, config) for frame in frames]
+def make_views(frames: Iterable[Frame], config: MeshConfig) -> list[View]:
+    """Views of the chosen frames.
+
+    A sequence is chosen from before anything is filtered; of a generator every frame is thinned at once
+    (a hundred of them stay below 100 MB). The result is the same.
+    """
+    if isinstance(frames, Sequence):
+        chosen = choose_views([float(frame.owned.mean()) for frame in frames], config.max_views)
+        views = [make_view(frames[i], config) for i in chosen]
+    else:
+        views = [make_view(frame, config) for frame in frames]
+        views = [views[i] for i in choose_views([view.owned for view in views], config.max_views)]
     if not views:
         raise InputError("A mesh needs at least one frame", got="none", do="Generate the world first")
-    views = choose_views(views, config.max_views)
     if not any((view.depth > 0).any() for view in views):
         raise InputError(
             "No frame has usable depth",
@@ -111,17 +119,20 @@ def make_views(frames: Iterable[Frame] | Sequence[Frame], config: MeshConfig) ->
     return views
 
 
-def choose_views(views: list[View], count: int) -> list[View]:
-    """At most count views: bins of equal invented area, and in each the view that invented most."""
-    if len(views) <= count:
-        return views
-    mass = np.cumsum([view.owned + 0.5 / len(views) for view in views])
+def choose_views(owned: Sequence[float], count: int) -> list[int]:
+    """Indices of at most count views: bins of equal invented area, and in each the view that invented most.
+
+    owned: per view the share of pixels that it invented, in path order.
+    """
+    if len(owned) <= count:
+        return list(range(len(owned)))
+    mass = np.cumsum(np.asarray(owned) + 0.5 / len(owned))
     bins = np.minimum((mass / mass[-1] * count).astype(int), count - 1)
     best: dict[int, int] = {}
     for i, b in enumerate(bins):
-        if b not in best or views[i].owned > views[best[b]].owned:
+        if b not in best or owned[i] > owned[best[b]]:
             best[b] = i
-    return [views[i] for i in sorted(best.values())]
+    return sorted(best.values())
 
 
 def choose_range(views: list[View]) -> float:

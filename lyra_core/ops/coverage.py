@@ -24,7 +24,18 @@ from lyra_core.ops.device import resolve_device
 from lyra_core.ops.surface import view_matrices
 from lyra_core.types import Camera
 
-__all__ = ["STRIDE", "Compat", "View", "frustum_hull", "greedy", "in_view", "make_view", "most_owned", "owner_counts", "reach"]
+__all__ = [
+    "STRIDE",
+    "Compat",
+    "View",
+    "frustum_hull",
+    "greedy",
+    "in_view",
+    "make_view",
+    "most_owned",
+    "owner_counts",
+    "reach",
+]
 
 STRIDE = 4
 """Pixels per cell, and per kept depth sample."""
@@ -47,7 +58,7 @@ class View:
     """
 
     index: int
-    depth: NDArray[np.float16] | NDArray[np.float32]
+    depth: NDArray[np.floating]
     camera: Camera
     hull: NDArray[np.float64]
 
@@ -69,7 +80,7 @@ def make_view(
     return View(index, small, camera, frustum_hull(small, camera))
 
 
-def frustum_hull(depth: NDArray[np.float16] | NDArray[np.float32], camera: Camera) -> NDArray[np.float64]:
+def frustum_hull(depth: NDArray[np.floating], camera: Camera) -> NDArray[np.float64]:
     """(M, 8, 3) world corners [m] of the tiles of a thinned depth map: pixel tile times depth range."""
     rows, columns = depth.shape
     tall, wide = -(-rows // _TILE), -(-columns // _TILE)
@@ -149,9 +160,7 @@ def reach(
         else:
             from lyra_core.kernels import coverage
 
-            parts.append(
-                coverage.reach([v.depth for v in views], matrices, _grid(target), device=device, **arguments)
-            )
+            parts.append(coverage.reach([v.depth for v in views], matrices, _grid(target), device=device, **arguments))
     return np.concatenate(parts, axis=1)
 
 
@@ -188,7 +197,7 @@ def _reach(
     return np.packbits(shown, axis=1, bitorder="little").view(np.uint32)
 
 
-def greedy(
+def greedy(  # noqa: PLR0913 - keyword options of one choice
     views: Sequence[View],
     targets: Sequence[Camera],
     *,

@@ -136,7 +136,8 @@ def _vertices(distance: _F32, cases: NDArray[np.uint8], corner_ids: _I64, base: 
     used = np.flatnonzero(count > 0)
     vertex_of = np.full(len(count), -1, np.int64)
     vertex_of[used] = np.arange(len(used))
-    return base[used // 4] + total[used] / count[used, None], used // 4, vertex_of
+    points = base[used // 4] + total[used] / count[used, None]
+    return points.astype(np.float32), used // 4, vertex_of
 
 
 def _quads(ids: _I64, cases: NDArray[np.uint8], vertex_of: _I64, neighbours: _I64) -> _I64:

@@ -29,7 +29,16 @@ from lyra_core.types import Camera
 if TYPE_CHECKING:
     from lyra_core.kernels.reproject_launch import Pixels
 
-__all__ = ["Reprojection", "Source", "pixel_landings", "project_pixels", "reliability_mask", "reproject", "splat_points", "view_chain"]
+__all__ = [
+    "Reprojection",
+    "Source",
+    "pixel_landings",
+    "project_pixels",
+    "reliability_mask",
+    "reproject",
+    "splat_points",
+    "view_chain",
+]
 
 Compat = Literal["default", "reference"]
 Inverse = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -178,11 +187,11 @@ def _world_to_camera(camera: Camera) -> _F32:
     return matrix.astype(np.float32)
 
 
-def _apply(matrix: NDArray[np.float32], *columns: _F32 | float) -> list[_F32]:
+def _apply(matrix: NDArray[np.float32], *columns: _F32 | np.float32) -> list[_F32]:
     """Rows of matrix times columns, added in order and without fused multiply-add."""
     rows = []
     for row in matrix:
-        total = row[0] * columns[0]
+        total = np.asarray(row[0] * columns[0])
         for factor, column in zip(row[1:], columns[1:], strict=True):
             total = total + factor * column
         rows.append(total)
@@ -266,7 +275,7 @@ def reproject(
                 device, compat, log_maximum, hole, index)  # fmt: skip
 
 
-def splat_points(
+def splat_points(  # noqa: PLR0913 - keyword options of one pass
     rgb: _F32,
     uvz: _F32,
     valid: NDArray[np.bool_],

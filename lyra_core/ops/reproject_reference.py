@@ -39,7 +39,8 @@ def _landings(pixels: Pixels) -> tuple[_F32, NDArray[np.bool_]]:
 
 
 def _weight(z: _F32, scale: float) -> _F32:
-    return 1 / (np.exp(np.minimum(np.float32(scale) * np.log1p(z), 80)) + np.float32(1e-7))
+    exponent = np.minimum(np.float32(scale) * np.log1p(z), 80)
+    return np.asarray(1 / (np.exp(exponent) + np.float32(1e-7)), np.float32)
 
 
 def forward_splat(
@@ -81,8 +82,9 @@ def forward_splat(
         mask &= w[:, 0] >= coverage * _weight(mean[:, 3].astype(np.float32), scale)
     rgb = np.where(mask[:, None], mean[:, :3], hole).astype(np.float32).reshape(height, width, 3)
     depth = np.where(mask, mean[:, 3], 0).astype(np.float32).reshape(size)
-    found = (owner.reshape(size), xy.reshape(height, width, 2)) if index else (None, None)
-    return rgb, depth, mask.astype(np.uint8).reshape(size), *found, log_maximum
+    source = owner.reshape(size) if index else None
+    source_xy = xy.reshape(height, width, 2) if index else None
+    return rgb, depth, mask.astype(np.uint8).reshape(size), source, source_xy, log_maximum
 
 
 def _add(sums: NDArray[np.float64], place: _F32, value: _F32, size: tuple[int, int], double_integers: bool) -> None:
@@ -106,7 +108,7 @@ def _keep_nearest(
     xy: _F32,
     place: _F32,
     z: _F32,
-    pixel: NDArray[np.float64],
+    pixel: NDArray[np.floating],
     number: int,
     size: tuple[int, int],
 ) -> None:

@@ -241,9 +241,7 @@ def render_surface(
     if device == "numpy":
         from lyra_core.ops import surface_reference
 
-        return surface_reference.render(
-            sources, target, tolerance=tolerance, finer=finer, sky=sky, bicubic=bicubic
-        )
+        return surface_reference.render(sources, target, tolerance=tolerance, finer=finer, sky=sky, bicubic=bicubic)
     from lyra_core.kernels import surface_launch
 
     shaded = bool(sources) and all(s.rgb is not None for s in sources)

@@ -69,7 +69,11 @@ def _fragments(source: Surface, target: Camera) -> Iterator[tuple[int, int, np.f
 
     for i, j in np.argwhere(source.code):
         if source.code[i, j] == 16:
-            corners = [(j - 0.5 + dx, i - 0.5 + dy, source.depth[i - 1 + dy, j - 1 + dx]) for dy in (0, 1) for dx in (0, 1)]
+            corners = [
+                (j - 0.5 + dx, i - 0.5 + dy, float(source.depth[i - 1 + dy, j - 1 + dx]))
+                for dy in (0, 1)
+                for dx in (0, 1)
+            ]
             a, b, c, d = (vertex(*corner) for corner in corners)
             straight = abs(corners[0][2] - corners[3][2]) <= abs(corners[1][2] - corners[2][2])
             triangles = ((a, b, d), (a, d, c)) if straight else ((a, b, c), (b, d, c))
@@ -81,7 +85,7 @@ def _fragments(source: Surface, target: Camera) -> Iterator[tuple[int, int, np.f
             if source.code[i, j] >> bit & 1:
                 px, py = j - 1 + (bit & 1), i - 1 + (bit >> 1)
                 xs, ys = sorted((px + 0.5, px + 1.0 - (bit & 1))), sorted((py + 0.5, py + 1.0 - (bit >> 1)))
-                a, b, c, d = (vertex(x, y, source.depth[py, px]) for y in ys for x in xs)
+                a, b, c, d = (vertex(x, y, float(source.depth[py, px])) for y in ys for x in xs)
                 if min(v[2] for v in (a, b, c, d)) > 0:
                     yield from _triangle(a, b, d, target)
                     yield from _triangle(a, d, c, target)

@@ -55,7 +55,7 @@ def pixel_planes(depth: _F32, camera: Camera, *, sky: NDArray[np.bool_] | None =
     norm = np.sqrt(along_x * along_x + along_y * along_y + along_z * along_z)
     reach = np.zeros(depth.shape, np.float32)
     np.divide(1.0, norm, out=reach, where=valid)
-    planes = cv2.merge([along_x, along_y, along_z, reach])
+    planes = np.asarray(cv2.merge([along_x, along_y, along_z, reach]), np.float32)
     if not valid.all():
         planes[~valid] = 0.0
     if sky is not None and sky.any():
@@ -164,7 +164,7 @@ class HostBlocks:
         return self._distance[:count], self._weight[:count], self._color[:count]
 
 
-def _pixels(p: _F32, lens: _F32, size: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _pixels(p: NDArray[np.floating], lens: _F32, size: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Flat pixel index of camera points (..., 3) and whether they fall into the image, in front."""
     front = p[..., 2] > _NEAR
     z = np.where(front, p[..., 2], np.float32(1))
@@ -345,7 +345,7 @@ class TsdfVolume:
         rotation = camera.world_from_camera[:3, :3].astype(np.float32)
         points = local @ rotation.T + camera.center.astype(np.float32)
         reach = np.minimum(np.maximum(self.truncation, self._growth * z), 4 * self.voxel_size).astype(np.float32)
-        return points, reach
+        return points.astype(np.float32), reach
 
     def _add_blocks(self, coords: NDArray[np.int32]) -> None:
         keys = pack_keys(coords)

@@ -124,9 +124,7 @@ def _bytes(rgb: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
 
 
-def _mesh(
-    world: WorldFolder, config: RunConfig, clock: StageClock, product: Product, device: str
-) -> Iterator[Event]:
+def _mesh(world: WorldFolder, config: RunConfig, clock: StageClock, product: Product, device: str) -> Iterator[Event]:
     yield clock.start("mesh")
     mesh = mesh_from_frames(world.frames, config=MeshConfig(triangles=config.build.triangles, device=device))
     product.mesh = mesh
@@ -152,9 +150,7 @@ def _export(world: WorldFolder, clock: StageClock, product: Product, path: Camer
     captions = {int(k): v for s in manifest.segments for k, v in s.captions.items()}
     write_camera_files(world.folder, path, captions)
     write_navigation_files(world.folder, product.grid, product.spawns)
-    spawns = [
-        SpawnPose(f"spawn_{i}", (*s.position[:2], 0.0), s.yaw) for i, s in enumerate(product.spawns)
-    ]
+    spawns = [SpawnPose(f"spawn_{i}", (*s.position[:2], 0.0), s.yaw) for i, s in enumerate(product.spawns)]
     write_world(
         world.folder,
         gaussians=product.scene.surface,
@@ -223,4 +219,3 @@ def _derived(folder: Path) -> list[str]:
         "frames/transforms.json",
     ]
     return names + sorted(p.relative_to(folder).as_posix() for p in (folder / "payload").glob("*.usd*"))
-

@@ -159,7 +159,11 @@ def _check(config: RunConfig) -> None:
     if path.frames > 20_000:
         raise ConfigError("--frames is too large", got=str(path.frames), do="Use at most 20000; extend later")
     if not 0 <= path.clearance <= 5:
-        raise ConfigError("--clearance must be 0..5 m", got=f"{path.clearance:g}", do="0.35 is the default; 0 switches the limiter off")
+        raise ConfigError(
+            "--clearance must be 0..5 m",
+            got=f"{path.clearance:g}",
+            do="0.35 is the default; 0 switches the limiter off",
+        )
     if not 0 < path.strength <= 20:
         raise ConfigError(
             "--strength must be above 0 and at most 20", got=f"{path.strength:g}", do="1 is the preset's normal size"
@@ -168,9 +172,7 @@ def _check(config: RunConfig) -> None:
         raise ConfigError("--pose-scale must be above 0", got=f"{path.pose_scale:g}", do="1 keeps the file's metres")
     modes = ("per_frame_owned", "per_frame", "global_cloud", "none")
     if config.memory.mode not in modes:
-        raise ConfigError(
-            "Unknown memory mode", got=config.memory.mode, do=did_you_mean(config.memory.mode, modes)
-        )
+        raise ConfigError("Unknown memory mode", got=config.memory.mode, do=did_you_mean(config.memory.mode, modes))
     if config.seed < 0:
         raise ConfigError("--seed must be 0 or more", got=str(config.seed), do="Give any whole number from 0 up")
     if config.photo.known_length is not None and len(config.photo.known_length) != 5:

@@ -20,7 +20,7 @@ __all__ = ["write_camera_files", "write_navigation_files"]
 def write_camera_files(folder: Path, path: CameraPath, captions: dict[int, str]) -> list[Path]:
     """frames/trajectory.npz and captions.json (Lyra 2), frames/transforms.json (nerfstudio)."""
     frames = folder / "frames"
-    save_lyra(frames, path, captions)
+    save_lyra(frames, path, captions or {0: ""})
     names = [Path(rgb_name(i)).relative_to("frames").as_posix() for i in range(len(path))]
     save_nerfstudio(frames / "transforms.json", path, names)
     return [frames / "trajectory.npz", frames / "captions.json", frames / "transforms.json"]

@@ -88,9 +88,7 @@ def extend(folder: Path, *, preset: str, config: RunConfig, captions: dict[int, 
     shifted = {str(int(k) + start - 1): v for k, v in {**planned.captions, **(captions or {})}.items()}
     write_plan(folder, whole)
     name = Path(preset).name
-    world.add_segment(
-        SegmentRecord(start, len(whole), name, dict(planned.figures), shifted, list(planned.limits))
-    )
+    world.add_segment(SegmentRecord(start, len(whole), name, dict(planned.figures), shifted, list(planned.limits)))
     yield clock.stop("plan")
     yield from _finish(world, own, clock, device)
 

@@ -29,7 +29,7 @@ _B = NDArray[np.bool_]
 
 _SAME_SURFACE = 0.03  # relative depth within which an earlier, coarser Gaussian is the same surface
 _LOW_PASS = 0.3  # [px^2] what 3DGS viewers add to a footprint
-_COARSER = 1.5  # an earlier Gaussian gives way only if it is this much larger than the pixels of the new owner
+_COARSER = 1.5  # an earlier Gaussian gives way only if it is this much larger than those of the new owner
 
 
 def gaussians_from_frames(frames: Iterable[Frame], *, config: GaussianConfig | None = None) -> GaussianScene:
@@ -57,7 +57,7 @@ def gaussians_from_frames(frames: Iterable[Frame], *, config: GaussianConfig | N
         if part is None:
             continue
         if parts:
-            parts, owners = _give_way(parts, owners, frame)
+            parts, owners = _give_way(parts, owners, frame, config.sigma)
         parts.append(part)
         owners.append(np.full(len(part), frame.index, np.int32))
     if not parts:
@@ -153,18 +153,18 @@ def _principal_axes(du: _F, dv: _F, thickness: float) -> tuple[_F, _F]:
 
 
 def _give_way(
-    parts: list[Gaussians], owners: list[NDArray[np.int32]], frame: Frame
+    parts: list[Gaussians], owners: list[NDArray[np.int32]], frame: Frame, sigma: float
 ) -> tuple[list[Gaussians], list[NDArray[np.int32]]]:
     """Drop earlier Gaussians that lie on surfaces which this frame owns and draws finer."""
     out_parts, out_owners = [], []
     for part, owner in zip(parts, owners, strict=True):
-        keep = ~_redrawn(part, frame)
+        keep = ~_redrawn(part, frame, sigma)
         out_parts.append(part if keep.all() else part.subset(keep))
         out_owners.append(owner if keep.all() else owner[keep])
     return out_parts, out_owners
 
 
-def _redrawn(part: Gaussians, frame: Frame) -> _B:
+def _redrawn(part: Gaussians, frame: Frame, sigma: float) -> _B:
     camera = frame.camera
     pixels, z = project(part.means, camera)
     size = np.array([camera.width, camera.height])
@@ -172,7 +172,7 @@ def _redrawn(part: Gaussians, frame: Frame) -> _B:
         radius = part.scales[:, 0] * camera.intrinsics[0, 0] / z
         inside = (z > 0) & (pixels >= 0).all(axis=1) & (pixels < size).all(axis=1)
     at = np.flatnonzero(inside)
-    at = at[radius[at] > _COARSER]
+    at = at[radius[at] > _COARSER * sigma]
     if not len(at):
         return np.zeros(len(part), bool)
     owned = frame.owned & (frame.depth > 0)

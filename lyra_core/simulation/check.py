@@ -147,7 +147,7 @@ def check_world(  # noqa: PLR0913 - the knobs of one command
     """
     started = time.perf_counter()
     if drops < 1 or batch < 1:
-        raise InputError("drops and batch must be at least 1", got=f"drops={drops}, batch={batch}")
+        raise InputError("drops and batch must be at least 1", got=f"drops={drops}, batch={batch}", do="Use 1 or more")
     physics = engine()
     tiles = read_collision_tiles(folder)  # refuses NaN, bad indices: PhysX would cook them into nothing in silence
     floor = floor_map(tiles, floor_z=floor_z, robot_height=robot_height, band=_BAND)
@@ -161,7 +161,11 @@ def check_world(  # noqa: PLR0913 - the knobs of one command
         with physics.open(stage, step=step):
             cook = time.perf_counter() - opening
             if len(physics.body_paths) != len(bodies):
-                raise SimulationError("The engine lost test bodies", got=f"{len(physics.body_paths)} of {len(bodies)}")
+                raise SimulationError(
+                    "The engine lost test bodies",
+                    got=f"{len(physics.body_paths)} of {len(bodies)}",
+                    do="Run lyra check again; report it if it stays",
+                )
             probe = probe_floor(physics, floor, rng=rng)
             radii = np.array([body.radius for body in bodies])
             dropped = run_drops(physics, floor, plan, radii, seconds=seconds, step=step)

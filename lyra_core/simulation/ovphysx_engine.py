@@ -102,7 +102,11 @@ class OvPhysxEngine:
                     physx.warmup()
                     physx.wait_all()
                 except (RuntimeError, ValueError, OSError, ovstage.OvstageError) as error:
-                    raise SimulationError("PhysX cannot load this stage", got=f"{stage}: {error}") from error
+                    raise SimulationError(
+                        "PhysX cannot load this stage",
+                        got=f"{stage}: {error}",
+                        do="Make the USD files again with lyra rebuild WORLD",
+                    ) from error
                 self._physx, self._step = physx, step
                 self._find_bodies(loaded)
                 yield
@@ -153,7 +157,11 @@ class OvPhysxEngine:
                 start += group.prim_count
                 out.commit_sync(group)
         if start != len(values):
-            raise SimulationError(f"PhysX took {attribute} of {start} bodies", got=f"{len(values)} bodies")
+            raise SimulationError(
+                f"PhysX took {attribute} of {start} bodies",
+                got=f"{len(values)} bodies",
+                do="Run lyra check again; report it if it stays",
+            )
 
     def place(self, positions: NDArray[np.float32], quats_wxyz: NDArray[np.float32]) -> None:
         """Move all bodies, in the order of body_paths, and stop them. Shapes (N, 3) [m] and (N, 4)."""

@@ -60,7 +60,8 @@ class _Grid:
             st = np.clip(st, inset[self.quad], 1 - inset[self.quad])
         s, t = st[:, :1].astype(np.float32), st[:, 1:].astype(np.float32)
         c = values[self.quad]
-        return (1 - t) * ((1 - s) * c[:, 0] + s * c[:, 1]) + t * ((1 - s) * c[:, 3] + s * c[:, 2])
+        low, high = (1 - s) * c[:, 0] + s * c[:, 1], (1 - s) * c[:, 3] + s * c[:, 2]
+        return ((1 - t) * low + t * high).astype(np.float32)
 
     def neighbours(self) -> NDArray[np.int64]:
         """(4, M) samples to the left, right, below and above; the sample itself at the rim."""
@@ -86,7 +87,7 @@ def _smooth(values: _F32, neighbours: NDArray[np.int64], valid: NDArray[np.bool_
         for side in neighbours:
             total += values[side] * known[side, None]
             weight += known[side]
-        values = total / np.maximum(weight, 1e-6)[:, None]
+        values = (total / np.maximum(weight, 1e-6)[:, None]).astype(np.float32)
         known = np.where(weight > 0, 1.0, known).astype(np.float32)
     return values
 

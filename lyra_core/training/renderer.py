@@ -20,7 +20,7 @@ from lyra_core.ops.device import resolve_device
 from lyra_core.types import Camera
 
 if TYPE_CHECKING:
-    from lyra_core.kernels.raycast import RaycastScene
+    from lyra_core.kernels.raycast_launch import RaycastScene
 
 __all__ = ["TexturedScene", "auto_exposure", "render", "render_faces", "srgb_from_linear", "srgb_to_linear"]
 
@@ -169,7 +169,7 @@ def _texel_density(scene: TexturedScene, table: NDArray[np.int32]) -> NDArray[np
 
 
 def _upload(scene: TexturedScene, device: str) -> RaycastScene:
-    from lyra_core.kernels.raycast import RaycastScene
+    from lyra_core.kernels.raycast_launch import RaycastScene
 
     count = len(scene.faces)
     images = [*scene.textures, _default_sky() if scene.sky is None else scene.sky]
@@ -220,7 +220,7 @@ def _on_device(scene: TexturedScene, device: str) -> RaycastScene:
 def _cast(
     scene: TexturedScene, camera: Camera, samples: int, gain: tuple[float, float, float], linear: bool, device: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
-    from lyra_core.kernels.raycast import raycast
+    from lyra_core.kernels.raycast_launch import raycast
 
     return raycast(
         _on_device(scene, device),

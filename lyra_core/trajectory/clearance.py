@@ -136,7 +136,9 @@ def _checked(points: NDArray[np.floating], clearance: float) -> _F:
         raise PathError("Clearance must be metres, 0 or more", got=repr(clearance), do="Give e.g. --clearance 0.35")
     cloud = np.asarray(points, dtype=np.float64)
     if cloud.ndim != 2 or cloud.shape[1] != 3 or not np.isfinite(cloud).all():
-        raise PathError("Seen points must be finite and of shape (N, 3)", got=f"shape {cloud.shape}")
+        raise PathError(
+            "Seen points must be finite and of shape (N, 3)", got=f"shape {cloud.shape}", do="Drop points without depth"
+        )
     return cloud
 
 

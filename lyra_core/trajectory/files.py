@@ -177,7 +177,9 @@ def _lenses(
     """Intrinsics (N, 3, 3) for images of size."""
     count = len(stored.world_from_camera)
     if lens not in ("file", "photo", "stretch"):
-        raise PathError("The lens is taken from one of: file, photo, stretch", got=repr(lens))
+        raise PathError(
+            "The lens is taken from one of: file, photo, stretch", got=repr(lens), do="Use file, photo or stretch"
+        )
     own = None if start is None else start.resized(*size).intrinsics
     if lens == "photo" or stored.intrinsics is None:
         if own is None:
@@ -213,7 +215,11 @@ def _rescaled(stored: StoredPath, size: tuple[int, int], lens: str, source: Path
         )
     k, (width, height) = stored.intrinsics, stored.size
     if not np.isfinite(k).all() or (k[:, [0, 1], [0, 1]] <= 0).any():
-        raise PathError(f"Focal lengths in {source.name} must be positive pixels", got="zero, negative or NaN")
+        raise PathError(
+            f"Focal lengths in {source.name} must be positive pixels",
+            got="zero, negative or NaN",
+            do="Give fx and fy in pixels of the stored image size",
+        )
     outside = (k[:, :2, 2] <= 0).any() or (k[:, 0, 2] >= width).any() or (k[:, 1, 2] >= height).any()
     if outside:
         raise PathError(

@@ -44,7 +44,7 @@ class Keyframe:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.hold) and self.hold >= 0):
-            raise PathError("A keyframe's hold must be seconds, 0 or more", got=repr(self.hold))
+            raise PathError("A keyframe's hold must be seconds, 0 or more", got=repr(self.hold), do="Use 0 for no stop")
 
 
 def spline(
@@ -75,7 +75,9 @@ def spline(
         sizes = sorted({f"{c.width}x{c.height}" for c in cameras})
         raise PathError("All keyframes must have one image size", got=", ".join(sizes), do="Resize the cameras first")
     if frames < min(len(cameras), 2):
-        raise PathError("A path through keyframes needs 2 frames or more", got=repr(frames))
+        raise PathError(
+            "A path through keyframes needs 2 frames or more", got=repr(frames), do="Ask for 2 or more frames"
+        )
     holds = [round(k.hold * fps) for k in keyframes]
     moving = frames - sum(holds)
     if moving < min(len(cameras), 2):

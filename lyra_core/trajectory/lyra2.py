@@ -107,6 +107,7 @@ def read_trajectory(file: Path, *, stored_size: tuple[int, int] | None = None) -
             raise PathError(
                 f"{key} in {file.name} must be numbers of shape (N, {shape[0]}, {shape[1]})",
                 got=f"shape {array.shape}, {array.dtype}",
+                do="Export the path again as w2c (N, 4, 4) and intrinsics (N, 3, 3)",
             )
     if len(w2c) == 0:
         raise PathError(f"{file.name} holds no camera pose", got="0 frames", do="Export the path again")

@@ -38,7 +38,9 @@ def read_nerfstudio(file: Path) -> StoredPath:
     sizes = {lens[1] for lens in lenses if lens}
     if len(sizes) > 1:
         raise PathError(
-            f"All frames of {file.name} must have one image size", got=", ".join(f"{w}x{h}" for w, h in sorted(sizes))
+            f"All frames of {file.name} must have one image size",
+            got=", ".join(f"{w}x{h}" for w, h in sorted(sizes)),
+            do="Export the frames in one size",
         )
     complete = [lens[0] for lens in lenses if lens]
     bent = [abs(float({**content, **f}.get(key, 0.0))) for f in frames for key in _DISTORTION]
@@ -53,7 +55,11 @@ def read_nerfstudio(file: Path) -> StoredPath:
 
 def _pose(file: Path, index: int, frame: Mapping[str, Any]) -> NDArray[np.float64]:
     if "transform_matrix" not in frame:
-        raise PathError(f"Frame {index} of {file.name} lacks transform_matrix", got=f"keys {', '.join(frame)}")
+        raise PathError(
+            f"Frame {index} of {file.name} lacks transform_matrix",
+            got=f"keys {', '.join(frame)}",
+            do="Export the file again, or delete that frame",
+        )
     try:
         matrix = np.array(frame["transform_matrix"], dtype=np.float64)
     except (TypeError, ValueError):
@@ -64,6 +70,7 @@ def _pose(file: Path, index: int, frame: Mapping[str, Any]) -> NDArray[np.float6
         raise PathError(
             f"transform_matrix of frame {index} in {file.name} must be 4x4 numbers",
             got=repr(frame["transform_matrix"])[:60],
+            do="Export the file again, or delete that frame",
         )
     return matrix
 
@@ -73,7 +80,11 @@ def _lens(file: Path, index: int, keys: Mapping[str, Any]) -> tuple[NDArray[np.f
     try:
         values = {k: float(keys[k]) for k in ("w", "h", "fl_x", "fl_y", "cx", "cy", "camera_angle_x") if k in keys}
     except (TypeError, ValueError) as error:
-        raise PathError(f"Intrinsics of frame {index} in {file.name} must be numbers", got=str(error)) from error
+        raise PathError(
+            f"Intrinsics of frame {index} in {file.name} must be numbers",
+            got=str(error),
+            do="Give fl_x, fl_y, cx, cy in pixels",
+        ) from error
     if "fl_x" not in values and "camera_angle_x" not in values:
         return None
     if not (values.get("w", 0) >= 1 and values.get("h", 0) >= 1):
@@ -87,7 +98,11 @@ def _lens(file: Path, index: int, keys: Mapping[str, Any]) -> tuple[NDArray[np.f
     fy = values.get("fl_y", fx)
     k = np.array([[fx, 0, values.get("cx", width / 2)], [0, fy, values.get("cy", height / 2)], [0, 0, 1.0]])
     if not (np.isfinite(k).all() and fx > 0 and fy > 0):
-        raise PathError(f"Focal lengths in {file.name} must be positive pixels", got=f"fl_x={fx:g}, fl_y={fy:g}")
+        raise PathError(
+            f"Focal lengths in {file.name} must be positive pixels",
+            got=f"fl_x={fx:g}, fl_y={fy:g}",
+            do="Give fx and fy in pixels of the stored image size",
+        )
     return k, (width, height)
 
 
@@ -100,7 +115,11 @@ def write_nerfstudio(file: Path, path: CameraPath, *, names: Sequence[str] | Non
     names: N image names relative to the file; default frames/frame_00000.png, ...
     """
     if names is not None and len(names) != len(path):
-        raise PathError("One image name per frame is needed", got=f"{len(names)} names for {len(path)} frames")
+        raise PathError(
+            "One image name per frame is needed",
+            got=f"{len(names)} names for {len(path)} frames",
+            do="Pass as many names as the path has frames",
+        )
     labels = names or [f"frames/frame_{i:05d}.png" for i in range(len(path))]
     keys = [
         {"fl_x": k[0, 0].item(), "fl_y": k[1, 1].item(), "cx": k[0, 2].item(), "cy": k[1, 2].item()}

@@ -76,7 +76,9 @@ class Camera:
         _check_intrinsics(self.intrinsics)
         _check_rigid(self.world_from_camera)
         if self.width < 1 or self.height < 1:
-            raise PathError("Image size must be positive", got=f"{self.width}x{self.height}")
+            raise PathError(
+                "Image size must be positive", got=f"{self.width}x{self.height}", do="Give width and height in pixels"
+            )
 
     @property
     def camera_from_world(self) -> NDArray[np.float64]:
@@ -128,7 +130,11 @@ class CameraPath:
     def __post_init__(self) -> None:
         poses = np.asarray(self.world_from_camera, dtype=np.float64)
         if poses.ndim != 3 or poses.shape[1:] != (4, 4) or len(poses) == 0:
-            raise PathError("A path needs poses of shape (N, 4, 4) with N >= 1", got=f"shape {poses.shape}")
+            raise PathError(
+                "A path needs poses of shape (N, 4, 4) with N >= 1",
+                got=f"shape {poses.shape}",
+                do="Pass one 4x4 world_from_camera matrix per frame",
+            )
         object.__setattr__(
             self, "world_from_camera", frozen_array(poses, (len(poses), 4, 4), np.float64, "world_from_camera")
         )
@@ -138,7 +144,9 @@ class CameraPath:
         _check_intrinsics(self.intrinsics)
         _check_rigid(self.world_from_camera)
         if self.width < 1 or self.height < 1:
-            raise PathError("Image size must be positive", got=f"{self.width}x{self.height}")
+            raise PathError(
+                "Image size must be positive", got=f"{self.width}x{self.height}", do="Give width and height in pixels"
+            )
 
     def __len__(self) -> int:
         return len(self.world_from_camera)
@@ -172,6 +180,7 @@ class CameraPath:
             raise PathError(
                 "Joined paths must have one image size",
                 got=f"{first.width}x{first.height} and {second.width}x{second.height}",
+                do="Resize one of them first (CameraPath.resized)",
             )
         return CameraPath(
             np.concatenate([first.world_from_camera, second.world_from_camera]),

@@ -25,7 +25,11 @@ def frozen_array(value: Any, shape: tuple[int | None, ...], dtype: Any, name: st
     )
     if not matches:
         wanted = "(" + ", ".join("N" if s is None else str(s) for s in shape) + ")"
-        raise InputError(f"{name} must have shape {wanted}", got=f"shape {array.shape}")
+        raise InputError(
+            f"{name} must have shape {wanted}",
+            got=f"shape {array.shape}",
+            do="Reshape or transpose it; the docstring of the type gives the order",
+        )
     view = array.view()
     view.setflags(write=False)
     return view

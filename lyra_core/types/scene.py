@@ -45,7 +45,11 @@ class Gaussians:
         object.__setattr__(self, "opacities", frozen_array(self.opacities, (n,), np.float32, "Gaussians.opacities"))
         object.__setattr__(self, "sh", frozen_array(self.sh, (n, None, 3), np.float32, "Gaussians.sh"))
         if self.sh.shape[1] not in (1, 4, 9, 16):
-            raise InputError("Gaussians.sh must hold 1, 4, 9 or 16 coefficients", got=str(self.sh.shape[1]))
+            raise InputError(
+                "Gaussians.sh must hold 1, 4, 9 or 16 coefficients",
+                got=str(self.sh.shape[1]),
+                do="Pad the coefficients with zeros to degree 0, 1, 2 or 3",
+            )
 
     def __len__(self) -> int:
         return len(self.means)
@@ -93,4 +97,5 @@ class Mesh:
             raise InputError(
                 "Mesh faces must index existing vertices",
                 got=f"indices {int(self.faces.min())}..{int(self.faces.max())} for {n} vertices",
+                do="Drop or renumber the faces",
             )

@@ -48,7 +48,9 @@ def open_stage(path: Path) -> Usd.Stage:
         stage = Usd.Stage.Open(str(path))
         stage.Reload()
     except Tf.ErrorException as error:
-        raise WorldError("This file cannot be read as USD", got=f"{path}: {error}") from error
+        raise WorldError(
+            "This file cannot be read as USD", got=f"{path}: {error}", do="Make it again with lyra rebuild WORLD"
+        ) from error
     return stage
 
 

@@ -154,7 +154,11 @@ def write_collision(
     if not names:
         raise InputError("A world needs collider tiles", got="none", do="Run the meshing step first")
     if len(set(names)) < len(names) or "ground" in names or not all(Sdf.Path.IsValidIdentifier(n) for n in names):
-        raise InputError("Tile names must be unique USD identifiers other than 'ground'", got=", ".join(names[:5]))
+        raise InputError(
+            "Tile names must be unique USD identifiers other than 'ground'",
+            got=", ".join(names[:5]),
+            do="Rename the tiles",
+        )
     stage = new_stage("Collision", fps=fps)
     for name, mesh in tiles:
         prim = define_collider(stage, f"/Collision/{name}", mesh)
@@ -170,7 +174,7 @@ def mesh_of(prim: Usd.Prim) -> Mesh:
     points = np.array(mesh.GetPointsAttr().Get(), dtype=np.float32).reshape(-1, 3)
     counts = np.array(mesh.GetFaceVertexCountsAttr().Get(), dtype=np.int32)
     if (counts != 3).any():
-        raise WorldError("Only triangle meshes can be read", got=str(prim.GetPath()))
+        raise WorldError("Only triangle meshes can be read", got=str(prim.GetPath()), do="Triangulate it first")
     faces = np.array(mesh.GetFaceVertexIndicesAttr().Get(), dtype=np.int32).reshape(-1, 3)
     if mesh.GetOrientationAttr().Get() == UsdGeom.Tokens.leftHanded:
         faces = np.ascontiguousarray(faces[:, ::-1])

@@ -44,11 +44,19 @@ def write_navigation(
     """
     names = [spawn.name for spawn in spawns]
     if len(set(names)) < len(names) or not all(Sdf.Path.IsValidIdentifier(name) for name in names):
-        raise InputError("Spawn names must be unique USD identifiers", got=", ".join(names[:5]))
+        raise InputError(
+            "Spawn names must be unique USD identifiers",
+            got=", ".join(names[:5]),
+            do="Use letters, digits and underscores, each name once",
+        )
     stage = new_stage("Spawn", fps=fps)
     for spawn in spawns:
         if not all(math.isfinite(value) for value in (*spawn.position, spawn.yaw)):
-            raise InputError("Spawn poses must be finite", got=f"{spawn.name}: {spawn.position}, {spawn.yaw}")
+            raise InputError(
+                "Spawn poses must be finite",
+                got=f"{spawn.name}: {spawn.position}, {spawn.yaw}",
+                do="Check position [m] and yaw [rad]",
+            )
         xform = UsdGeom.Xform.Define(stage, f"/Spawn/{spawn.name}")
         xform.AddTranslateOp().Set(Gf.Vec3d(*(float(value) for value in spawn.position)))
         xform.AddRotateZOp().Set(math.degrees(spawn.yaw))

@@ -122,5 +122,7 @@ def read_splats(file: Path) -> dict[str, Gaussians]:
     stage = open_stage(file)
     found = {str(p.GetPath()): gaussians_of(p) for p in stage.Traverse() if p.GetTypeName() == SPLAT_TYPE}
     if not found:
-        raise WorldError("This USD file holds no Gaussian splats", got=str(file))
+        raise WorldError(
+            "This USD file holds no Gaussian splats", got=str(file), do="Give payload/appearance.usdc of a world"
+        )
     return found

@@ -75,7 +75,11 @@ def write_world(  # noqa: PLR0913 - one argument per part of a world
     labels = dict(labels or {})
     unknown = set(labels) - {"Visual/mesh", *(f"Collision/{name}" for name, _ in tiles)}
     if unknown:
-        raise InputError("Labels must name parts of the world", got=", ".join(sorted(unknown)[:5]))
+        raise InputError(
+            "Labels must name parts of the world",
+            got=", ".join(sorted(unknown)[:5]),
+            do="Use Visual/mesh or Collision/<tile name>",
+        )
     require_gaussians(gaussians, "gaussians")
     if sky is not None and len(sky):
         require_gaussians(sky, "sky")

@@ -46,7 +46,7 @@ def _encode_png(rgb: NDArray[np.float32]) -> bytes:
     bgr = np.ascontiguousarray(np.rint(rgb * 255.0).astype(np.uint8)[..., ::-1])
     ok, data = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])
     if not ok:
-        raise WorldError("A frame could not be encoded as PNG")
+        raise WorldError("A frame could not be encoded as PNG", do="Check the free memory; then --resume")
     return data.tobytes()
 
 

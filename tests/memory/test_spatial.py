@@ -9,7 +9,7 @@ import pytest
 
 from lyra_core.errors import ConfigError, InputError
 from lyra_core.memory import SpatialMemory
-from lyra_core.types import Frame
+from lyra_core.types import Camera, Frame
 from tests.memory import room
 
 MODES = ("per_frame_owned", "per_frame", "global_cloud", "none")
@@ -48,12 +48,13 @@ def psnr(guide, truth) -> float:
 def test_the_guide_shows_the_room(mode):
     memory, _ = walked(mode)
     got, (rgb, depth, sky) = memory.guide(TARGET), room.render(TARGET)
-    assert got.known.mean() > (0.4 if mode == "none" else 0.8)
+    assert got.known.mean() > (0.4 if mode == "none" else 0.75)  # the 5x5 reliability margin costs a lot at this size
     assert psnr(got, rgb) > 22
     surfaces = got.known & ~got.sky & ~sky
     error = np.abs(got.depth - depth)[surfaces] / depth[surfaces]
     assert np.median(error) < 0.02
-    assert (got.sky & ~sky).mean() < 0.01
+    # Plain retrieval drops a margin of two pixels at the top of the walls, and sees sky through it.
+    assert (got.sky & ~sky).mean() < (0.01 if mode == "per_frame_owned" else 0.02)
     assert (got.depth[got.sky] == 0).all()
     if mode != "global_cloud":
         assert set(np.unique(got.source)) <= {-1, *memory.frame_ids}
@@ -119,18 +120,22 @@ def test_a_much_closer_view_takes_over():
 
 
 def test_repeated_generation_does_not_blur_when_pixels_are_owned():
-    """Twelve guides in a row, each frame a copy of its guide: the owned memory stays sharp."""
-    cameras = [room.camera((0.02 * i, -2.2 + 0.013 * i, 1.4), (0.013 * i, 2.0, 1.0)) for i in range(12)]
-    quality = {}
-    for mode in ("per_frame_owned", "none"):
+    """Twelve frames past a wall of noise, each a copy of its guide: contrast is lost once, not twelve times."""
+    k = np.array([[100.0, 0, 60], [0, 100.0, 40], [0, 0, 1]])
+    wall = np.random.default_rng(0).random((80, 120, 3), np.float32)
+    contrast = {}
+    for mode in ("per_frame_owned", "per_frame", "none"):
         memory = SpatialMemory(mode=mode)
-        memory.insert(frame(0, cameras[0]))
-        for i, camera in enumerate(cameras[1:], 1):
-            guide, truth = memory.guide(camera), frame(i, camera)
-            rgb = np.where(guide.known[..., None], guide.rgb, truth.rgb)
-            memory.insert(Frame(i, rgb, truth.depth, truth.sky, camera, ~guide.known))
-        quality[mode] = psnr(memory.guide(cameras[-1]), room.render(cameras[-1])[0])
-    assert quality["per_frame_owned"] > quality["none"] + 1
+        for i in range(12):
+            pose = np.eye(4)
+            pose[:2, 3] = 0.0074 * i, 0.0046 * i  # 0.37 and 0.23 px a frame at 2 m
+            camera = Camera(k, pose, 120, 80)
+            guide = memory.guide(camera)
+            rgb = np.where(guide.known[..., None], guide.rgb, wall)
+            memory.insert(Frame(i, rgb, np.full((80, 120), 2.0), np.zeros((80, 120), bool), camera, ~guide.known))
+        contrast[mode] = memory.guide(camera).rgb[20:60, 20:100].std() / wall[20:60, 20:100].std()
+    assert contrast["per_frame_owned"] > 0.75  # white noise loses a fifth in one cubic interpolation
+    assert contrast["per_frame_owned"] > contrast["none"] + 0.1
 
 
 def test_inconsistent_depth_hurts_owned_less_than_the_fused_cloud():

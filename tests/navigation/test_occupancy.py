@@ -16,7 +16,9 @@ from lyra_core.types import CameraPath, Mesh
 def room(*, table: bool = True) -> Mesh:
     """Floor 4 x 3 m, a 0.5 m box on it, a table top at 0.7 m, a lamp at 2 m."""
     parts = [trimesh.creation.box((4, 3, 0.4), transform=trimesh.transformations.translation_matrix((2, 1.5, -0.2)))]
-    parts.append(trimesh.creation.box((0.5, 0.5, 0.5), transform=trimesh.transformations.translation_matrix((1, 1, 0.25))))
+    parts.append(
+        trimesh.creation.box((0.5, 0.5, 0.5), transform=trimesh.transformations.translation_matrix((1, 1, 0.25)))
+    )
     if table:
         parts.append(
             trimesh.creation.box((1, 0.6, 0.04), transform=trimesh.transformations.translation_matrix((3, 2, 0.7)))

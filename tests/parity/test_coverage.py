@@ -23,7 +23,9 @@ def ring(count, size=(104, 60)):
     """Cameras in the room that look in all directions."""
     angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
     return [
-        room.camera((0.8 * np.cos(a), 0.5 + 0.8 * np.sin(a), 1.3), (3 * np.cos(2 * a), 0.5 + 3 * np.sin(2 * a), 1.0), *size)
+        room.camera(
+            (0.8 * np.cos(a), 0.5 + 0.8 * np.sin(a), 1.3), (3 * np.cos(2 * a), 0.5 + 3 * np.sin(2 * a), 1.0), *size
+        )
         for a in angles
     ]
 

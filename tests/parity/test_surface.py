@@ -72,12 +72,13 @@ def test_no_crack_opens_when_the_camera_moves_closer(scale, dx, dy, roll):
     # Every target pixel whose surface point lies inside the source image must be drawn.
     y, x = np.indices((60, 80)) + 0.5
     ray = np.stack([(x - 40) / 60, (y - 30) / 60, np.ones_like(x)], -1) @ pose[:3, :3].T
+    inside_all = np.ones((60, 80), bool)
     for z in (2.7, 3.6):  # nearest and farthest surface
         t = (z - pose[2, 3]) / ray[..., 2]
         point = pose[:3, 3] + t[..., None] * ray
         u, v = 60 * point[..., 0] / z + 40, 60 * point[..., 1] / z + 30
         inside = (u > 0.5) & (u < 79.5) & (v > 0.5) & (v < 59.5)
-        inside_all = inside if z == 2.7 else inside_all & inside
+        inside_all &= inside
     assert got.known[inside_all].all()
 
 
@@ -115,7 +116,7 @@ def test_flying_pixels_are_dropped():
 
 def test_regions_of_two_owners_meet_without_a_gap():
     view = room.camera(*START)
-    rgb, depth, sky = room.render(view)
+    rgb, depth, _ = room.render(view)
     left = np.indices(depth.shape)[1] < 90
     parts = [prepare_surface(depth, view, shown=left, rgb=rgb), prepare_surface(depth, view, shown=~left, rgb=rgb)]
     whole = prepare_surface(depth, view, rgb=rgb)
@@ -128,7 +129,7 @@ def test_regions_of_two_owners_meet_without_a_gap():
 
 def test_the_earlier_source_keeps_a_shared_surface_unless_the_later_is_much_finer():
     far, _, _ = seen((0.0, -2.6, 1.4), (0.0, 2.0, 1.0))
-    near, _, near_view = seen((0.0, 0.0, 1.3), (0.0, 2.0, 1.0))
+    near, _, _ = seen((0.0, 0.0, 1.3), (0.0, 2.0, 1.0))
     target = room.camera((0.0, -0.2, 1.3), (0.0, 2.0, 1.0))
     both = {"tolerance": 0.05, "finer": 0.0}
     kept = render_surface([far, near], target, **both)

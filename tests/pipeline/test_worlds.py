@@ -94,9 +94,7 @@ def test_frame_zero_is_the_photo_and_owns_itself(small_world):
 
 
 def test_same_seed_same_bytes(small_world, tmp_path, photos):
-    done = lyra(
-        "generate", photos[0], "--out", tmp_path / "w", "--path", "walk-and-return", "--frames", 17, *SMALL
-    )
+    done = lyra("generate", photos[0], "--out", tmp_path / "w", "--path", "walk-and-return", "--frames", 17, *SMALL)
     assert done.returncode == 0, done.stderr
     assert content(tmp_path / "w") == content(small_world)
 
@@ -122,7 +120,17 @@ def test_extend_adds_frames_and_revert_takes_them_back(small_world, tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, photos):
-    options = ["--path", "walk", "--frames", 101, "--set", "photo.pixels=9000", "--set", "build.triangles=5000", "--no-check"]
+    options = [
+        "--path",
+        "walk",
+        "--frames",
+        101,
+        "--set",
+        "photo.pixels=9000",
+        "--set",
+        "build.triangles=5000",
+        "--no-check",
+    ]
     whole = lyra("generate", photos[0], "--out", tmp_path / "whole", *options)
     assert whole.returncode == 0, whole.stderr
     broken = tmp_path / "broken"

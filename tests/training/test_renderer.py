@@ -134,12 +134,12 @@ def test_auto_exposure_undoes_a_change_of_light():
 
 
 def test_same_seed_same_bytes_whatever_the_bands(monkeypatch):
-    from lyra_core.kernels import launch, raycast
+    from lyra_core.kernels import launch, raycast_launch
 
     scene = plane(np.random.default_rng(1).integers(0, 255, (32, 32, 3)).astype(np.uint8))
     tall = camera((0.3, -2.0, 1.4), (0.0, 1.0, 0.2))
     first = render(scene, tall, rng=np.random.default_rng(7))
-    monkeypatch.setattr(raycast, "run_bands", lambda task, n, workers: launch.run_bands(task, n, workers=5))
+    monkeypatch.setattr(raycast_launch, "run_bands", lambda task, n, workers: launch.run_bands(task, n, workers=5))
     again = render(scene, tall, rng=np.random.default_rng(7))
     for a, b in zip(first, again, strict=True):
         assert a.tobytes() == b.tobytes()

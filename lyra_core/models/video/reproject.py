@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """ReprojectVideo: frames from what the memory shows, holes continued from their background; no training.
 
-Key views are made first, the last of the chunk before all others: what one of them fills is in memory when the views
+Key views are made first, those that lack most before the others: what one of them fills is in memory when the views
 between them are drawn, so a chunk agrees with itself, and only slivers remain to be filled in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -19,28 +19,43 @@ from lyra_core.models.protocols import ModelProgress, VideoRequest
 from lyra_core.models.video.fill.clean import trusted
 from lyra_core.models.video.fill.geometry import complete_geometry
 from lyra_core.models.video.fill.texture import TextureSettings, fill_texture
-from lyra_core.types import Camera, Frame, Guide
+from lyra_core.types import Frame, Guide
 
-__all__ = ["ReprojectVideo", "complete_view", "key_order"]
+__all__ = ["ReprojectVideo", "complete_view", "key_views"]
 
-_SPACING = 10  # views between neighbouring key views, at least
+_CANDIDATES = 16  # views of a chunk that may become key views
+_LEAST_HOLE = 0.015  # a view that lacks less than this need not be one
+_MOST_HOLE = 0.55  # with less than half of the picture to go by, a nearer view comes first
 _SLIVERS = 0.02  # a view with a smaller share of holes is filled with less effort
 
 
-def key_order(count: int, spacing: int = _SPACING) -> list[int]:
-    """0..count-1, key views first: the last, then halves, quarters ... down to the spacing, then the rest in order."""
-    order = [count - 1]
-    gaps = [(-1, count - 1)]
-    while gaps:
-        gap = max(gaps, key=lambda g: (g[1] - g[0], -g[0]))
-        gaps.remove(gap)
-        if gap[1] - gap[0] < 2 * spacing:
-            continue
-        middle = (gap[0] + gap[1]) // 2
-        order.append(middle)
-        gaps += [(gap[0], middle), (middle, gap[1])]
-    taken = set(order)
-    return order + [i for i in range(count) if i not in taken]
+def _preference(hole: float) -> float:
+    return hole if hole <= _MOST_HOLE else 0.2 * (1.0 - hole)
+
+
+def key_views(count: int, measure: Callable[[int], float]) -> Iterator[int]:
+    """Positions 0..count-1 of the key views, each to be filled before the next is asked for.
+
+    measure(position) is the share of the view that the memory lacks now; it only shrinks as the memory grows, so an
+    old figure is an upper bound and only the leader is measured anew (lazy greedy).
+    """
+    stride = max(1, count // _CANDIDATES)
+    bound = {position: 1.0 for position in range(count - 1, -1, -stride)}
+    while bound:
+        fresh: set[int] = set()
+        if all(hole == 1.0 for hole in bound.values()):
+            bound = {position: measure(position) for position in bound}
+            fresh = set(bound)
+        while True:
+            best = max(bound, key=lambda p: (_preference(bound[p]), p))
+            if best in fresh:
+                break
+            bound[best] = measure(best)
+            fresh.add(best)
+        if max(bound.values()) < _LEAST_HOLE or bound[best] < _LEAST_HOLE:
+            return
+        del bound[best]
+        yield best
 
 
 def complete_view(
@@ -81,10 +96,20 @@ class ReprojectVideo:
         count = len(request.cameras)
         self.check_frames(count)
         seed = int(request.rng.integers(1 << 62))  # one draw a chunk: the order of the views does not matter
-        for done, position in enumerate(key_order(count)):
-            camera: Camera = request.cameras[position]
+        made: set[int] = set()
+        for position in self._order(request):
+            if position in made:
+                continue
             index = request.first_index + position
             rng = np.random.default_rng([seed, index])
-            guide = request.memory.guide(camera)
+            guide = request.memory.guide(request.cameras[position])
             yield complete_view(guide, index, rng, device=request.device, settings=self._texture)
-            yield ModelProgress("frames", done + 1, count)
+            made.add(position)
+            yield ModelProgress("frames", len(made), count)
+
+    def _order(self, request: VideoRequest) -> Iterator[int]:
+        """Key views as the memory grows, then all views."""
+        size = max(16, request.cameras.width // 4), max(16, request.cameras.height // 4)
+        small = request.cameras.resized(*size)
+        yield from key_views(len(small), lambda p: 1.0 - float(request.memory.guide(small[p]).known.mean()))
+        yield from range(len(small))

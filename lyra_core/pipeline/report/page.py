@@ -53,7 +53,13 @@ def encode_picture(image: NDArray[np.uint8], *, quality: int = 88, lossless: boo
 
 
 def write_report(
-    folder: Path, *, title: str, passed: bool, summary: Sequence[tuple[str, str]], sections: Sequence[Section], data: Any
+    folder: Path,
+    *,
+    title: str,
+    passed: bool,
+    summary: Sequence[tuple[str, str]],
+    sections: Sequence[Section],
+    data: Any,
 ) -> None:
     """Write report.html (no outside references) and report.json into the world folder."""
     from jinja2 import Environment

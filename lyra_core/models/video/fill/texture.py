@@ -19,6 +19,7 @@ __all__ = ["TextureSettings", "fill_texture"]
 
 _F32 = NDArray[np.float32]
 _NONE = 255
+_KIND_STEP = 0.35  # what one step of kind counts beside colour differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class TextureSettings:
 
     Attributes
     ----------
-    finest: pixels per cell of the finest level that is searched.
+    finest: pixels per cell of the finest level that is searched; 0: so that it has about 120 rows.
     levels: number of levels, each half the size of the one before.
     rounds: rounds of search and vote per level, coarsest first; the last repeats.
     sweeps: sweeps of search per round.
@@ -36,7 +37,7 @@ class TextureSettings:
     near_weight: cost of copying from afar, per squared picture width.
     """
 
-    finest: int = 4
+    finest: int = 0
     levels: int = 4
     rounds: tuple[int, ...] = (8, 5, 3, 2)
     sweeps: int = 3
@@ -160,7 +161,10 @@ def _weights(hole: NDArray[np.bool_]) -> _F32:
 
 
 def _spread(level: _Level) -> _F32:
-    """First colours of the holes: the nearest seen cell of the same kind."""
+    """First colours of the holes: the seen cells of the same kind, mirrored at the nearest of them.
+
+    A smear of the nearest colour would find flat patches everywhere and stay a smear.
+    """
     import cv2
 
     image = level.image.copy()
@@ -168,13 +172,20 @@ def _spread(level: _Level) -> _F32:
         source = ~level.hole & (level.kind == kind)
         if not source.any():
             source = ~level.hole
+        if not source.any():
+            continue
         _, label = cv2.distanceTransformWithLabels(
             (~source).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
         )
-        table = np.zeros((int(label.max()) + 1, 3), np.float32)
-        table[label[source]] = level.image[source]
-        fill = level.hole & (level.kind == kind)
-        image[fill] = table[label[fill]]
+        rows, columns = np.nonzero(source)
+        table = np.zeros((int(label.max()) + 1, 2), np.int64)
+        table[label[rows, columns]] = np.column_stack([rows, columns])
+        fill = np.argwhere(level.hole & (level.kind == kind))
+        nearest = table[label[fill[:, 0], fill[:, 1]]]
+        mirrored = np.clip(2 * nearest - fill, 0, np.array(source.shape) - 1)
+        good = source[mirrored[:, 0], mirrored[:, 1]]
+        chosen = np.where(good[:, None], mirrored, nearest)
+        image[fill[:, 0], fill[:, 1]] = level.image[chosen[:, 0], chosen[:, 1]]
     return image
 
 
@@ -202,7 +213,7 @@ def _solve(
         if len(targets) == 0 or len(holes) == 0:
             continue
         arrays = {
-            "image": image.astype(np.float32), "weight": _weights(level.hole), "scale": level.scale,
+            "image": np.dstack([image, level.kind * np.float32(_KIND_STEP)]).astype(np.float32), "weight": _weights(level.hole), "scale": level.scale,
             "offered": offered, "wanted": wanted, "field": field,
         }  # fmt: skip
         rounds = settings.rounds[min(number, len(settings.rounds) - 1)]
@@ -227,12 +238,12 @@ def _rounds(
             arrays["image"], arrays["field"], cost, holes, radius=radius, sharpness=sharpness, device=device
         )
         arrays["image"] = arrays["image"].copy()
-        arrays["image"][holes[:, 0], holes[:, 1]] = colours
-    return arrays["image"], arrays["field"]
+        arrays["image"][holes[:, 0], holes[:, 1], :3] = colours
+    return np.ascontiguousarray(arrays["image"][..., :3]), arrays["field"]
 
 
 def _copy(
-    rgb: _F32, known: NDArray[np.bool_], field: NDArray[np.int32], coarse: _F32, step: int
+    rgb: _F32, known: NDArray[np.bool_], kind: NDArray[np.uint8], field: NDArray[np.int32], coarse: _F32, step: int
 ) -> _F32:
     """Full pixels of the holes along the field, blended over cell borders; coarse colours where nothing can be had."""
     import cv2
@@ -254,12 +265,13 @@ def _copy(
             inside = (source[:, 0] >= 0) & (sy >= 0) & (sy < height) & (sx >= 0) & (sx < width)
             sy, sx = np.clip(sy, 0, height - 1), np.clip(sx, 0, width - 1)
             weight = np.where(inside & known[sy, sx], weight, 0).astype(np.float32)
+            weight *= np.where(kind[sy, sx] == kind[y, x], 1.0, 1e-3)
             total += weight[:, None] * rgb[sy, sx]
             norm += weight
     smooth = cv2.resize(coarse, (coarse.shape[1] * step, coarse.shape[0] * step), interpolation=cv2.INTER_LINEAR)
     out = rgb.copy()
     base = smooth[y, x]
-    out[y, x] = np.where((norm > 0.05)[:, None], total / np.maximum(norm, 1e-6)[:, None], base)
+    out[y, x] = np.where((norm > 1e-4)[:, None], total / np.maximum(norm, 1e-6)[:, None], base)
     return out
 
 
@@ -280,8 +292,9 @@ def fill_texture(
     settings = TextureSettings() if settings is None else settings
     if known.all() or not known.any():
         return np.where(known[..., None], rgb, np.float32(0.5))
-    levels = [_finest(rgb, known, kind, depth, settings.finest)]
+    step = settings.finest or max(1, round(known.shape[0] / 120))
+    levels = [_finest(rgb, known, kind, depth, step)]
     while len(levels) < settings.levels and min(levels[-1].hole.shape) > 36:
         levels.append(_halve(levels[-1]))
     field, coarse = _solve(levels, settings, rng, device)
-    return _copy(rgb, known, field, coarse, settings.finest)
+    return _copy(rgb, known, kind, field, coarse, step)

@@ -1,0 +1,211 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The embedded depth model: its files, its network, its edges, and what it makes of a room nobody trained on."""
+
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from lyra_core.errors import InputError, ModelError
+from lyra_core.models.depth.embedded import EmbeddedDepth
+from lyra_core.models.depth.encoder import Encoder, fold_imagenet_weights
+from lyra_core.models.depth.inference import fit_up, working_size
+from lyra_core.models.depth.network import DepthNetwork, ray_grid
+from lyra_core.models.depth.upsample import snap_edges, upsample_log_depth
+from lyra_core.models.depth.weights import CONFIG_FILE, WEIGHTS_FILE, default_folder, write_weights
+from lyra_core.models.protocols import DepthModel
+
+
+def _intrinsics(width, height, focal):
+    return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
+
+
+@pytest.fixture(scope="module")
+def model():
+    return EmbeddedDepth()
+
+
+@pytest.fixture(scope="module")
+def room():
+    from lyra_core.training.renderer import render
+    from lyra_core.training.rooms import make_room
+
+    made = make_room(990_017)  # training uses seeds 100,000 and up to 100,999
+    camera = made.start_camera(width=320, height=192)
+    rgb, depth, sky = render(made.scene, camera)
+    return rgb, depth, sky, camera
+
+
+def test_the_model_follows_the_protocol(model):
+    assert isinstance(model, DepthModel)
+    assert model.name == "embedded"
+
+
+def test_a_missing_weight_names_the_file_and_the_way_out(tmp_path):
+    with pytest.raises(ModelError, match=WEIGHTS_FILE) as caught:
+        EmbeddedDepth(tmp_path).estimate(np.zeros((64, 64, 3), np.float32), intrinsics=_intrinsics(64, 64, 60))
+    assert "--depth prior" in str(caught.value)
+
+
+def test_a_weight_file_cut_short_is_a_model_error(tmp_path):
+    for name in (WEIGHTS_FILE, CONFIG_FILE):
+        shutil.copy(default_folder() / name, tmp_path / name)
+    whole = (tmp_path / WEIGHTS_FILE).read_bytes()
+    (tmp_path / WEIGHTS_FILE).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelError, match="cannot be read"):
+        EmbeddedDepth(tmp_path).network  # noqa: B018 (loading is the act)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    write_weights(tmp_path, {"stranger": torch.zeros(3)}, {})
+    with pytest.raises(ModelError, match="do not fit"):
+        EmbeddedDepth(tmp_path).network  # noqa: B018
+
+
+def test_something_that_is_no_picture_is_an_input_error(model):
+    with pytest.raises(InputError, match=r"\(H, W, 3\)"):
+        model.estimate(np.zeros((64, 64), np.float32), intrinsics=_intrinsics(64, 64, 60))
+
+
+def test_a_room_nobody_trained_on_is_understood_better_than_by_a_constant(model, room):
+    rgb, depth, sky, camera = room
+    found = model.estimate(rgb, intrinsics=camera.intrinsics)
+    assert found.depth.shape == depth.shape
+    assert found.kind == "metric"
+    valid = (depth > 0) & ~sky & (found.depth > 0)
+    e, t = found.depth[valid], depth[valid]
+    e = e * np.median(t) / np.median(e)
+    constant = np.mean(np.abs(np.median(t) - t) / t)
+    assert np.mean(np.abs(e - t) / t) < 0.6 * constant
+    assert np.degrees(np.arccos(found.up @ camera.world_from_camera[2, :3])) < 10.0
+
+
+def test_the_same_picture_gives_the_same_bytes_whatever_the_threads(model, room):
+    rgb, _, _, camera = room
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = model.estimate(rgb, intrinsics=camera.intrinsics).depth
+        torch.set_num_threads(2)
+        two = model.estimate(rgb, intrinsics=camera.intrinsics).depth
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(one, two)
+
+
+def test_depth_does_not_depend_on_the_size_of_the_file(model, room):
+    rgb, _, _, camera = room
+    double = cv2.resize(rgb, (640, 384), interpolation=cv2.INTER_CUBIC)
+    small = model.estimate(rgb, intrinsics=camera.intrinsics).depth
+    large = model.estimate(double, intrinsics=camera.resized(640, 384).intrinsics).depth
+    both = (small > 0) & (large[1::2, 1::2] > 0)
+    # Both are resized to the same working grid; only the resampling differs.
+    assert np.median(np.abs(np.log(large[1::2, 1::2][both] / small[both]))) < 0.05
+
+
+def test_a_given_sky_mask_is_obeyed(model, room):
+    rgb, _, _, camera = room
+    sky = np.zeros(rgb.shape[:2], bool)
+    sky[:40] = True
+    found = model.estimate(rgb, intrinsics=camera.intrinsics, sky=sky)
+    np.testing.assert_array_equal(found.sky, sky)
+    assert (found.depth[sky] == 0).all()
+    assert (found.depth[~sky] > 0).all()
+
+
+def test_folding_batch_normalisation_changes_nothing():
+    torch.manual_seed(0)
+    state = {}
+
+    def layer(convolution, norm, shape):
+        state[f"{convolution}.weight"] = torch.randn(shape) * 0.2
+        state[f"{norm}.weight"], state[f"{norm}.bias"] = torch.rand(shape[0]) + 0.5, torch.randn(shape[0]) * 0.1
+        state[f"{norm}.running_mean"], state[f"{norm}.running_var"] = torch.randn(shape[0]), torch.rand(shape[0]) + 0.3
+
+    layer("_conv_stem", "_bn0", (32, 3, 3, 3))
+    folded = fold_imagenet_weights(state)
+    image = torch.randn(1, 3, 16, 16)
+    plain = torch.nn.functional.conv2d(image, state["_conv_stem.weight"])
+    normed = torch.nn.functional.batch_norm(
+        plain,
+        state["_bn0.running_mean"],
+        state["_bn0.running_var"],
+        state["_bn0.weight"],
+        state["_bn0.bias"],
+        eps=1e-3,
+    )
+    ours = torch.nn.functional.conv2d(image, folded["stem.weight"], folded["stem.bias"])
+    torch.testing.assert_close(ours, normed, rtol=1e-4, atol=1e-5)
+    assert set(folded) <= set(Encoder().state_dict())
+
+
+def test_the_network_answers_at_the_size_of_its_input():
+    network = DepthNetwork().eval()
+    lens = torch.tensor([[100.0, 100.0]]), torch.tensor([[48.0, 32.0]])
+    with torch.inference_mode():
+        depth, sky, tilt = network(torch.zeros(1, 3, 64, 96), *lens)
+    assert depth.shape == sky.shape == (1, 64, 96)
+    assert tilt.shape == (1, 4, 6)
+
+
+def test_twice_the_focal_length_in_pixels_means_twice_the_depth_for_the_same_answer():
+    # With untrained (zero) heads the network says the same z / f everywhere, so depth must follow the lens.
+    network = DepthNetwork().eval()
+    with torch.inference_mode():
+        near, far = (
+            network(torch.zeros(1, 3, 32, 32), torch.full((1, 2), f), torch.full((1, 2), 16.0))[0].exp() for f in (50.0, 100.0)
+        )
+    torch.testing.assert_close(far, 2 * near)
+
+
+def test_rays_are_slopes_at_cell_centres():
+    rays = ray_grid(32, 64, torch.tensor([[50.0, 40.0]]), torch.tensor([[30.0, 10.0]]), 16)
+    assert rays.shape == (1, 3, 2, 4)
+    torch.testing.assert_close(rays[0, 0, 0], (torch.tensor([8.0, 24, 40, 56]) - 30) / 50)
+    torch.testing.assert_close(rays[0, 1, :, 0], (torch.tensor([8.0, 24]) - 10) / 40)
+
+
+def test_gravity_is_found_from_elevations_even_if_a_fifth_of_them_lie():
+    rng = np.random.default_rng(0)
+    up = np.array([0.05, -0.97, -0.2])
+    up /= np.linalg.norm(up)
+    x, y = np.meshgrid((np.arange(20) + 0.5) * 16, (np.arange(12) + 0.5) * 16)
+    rays = np.stack([(x - 160) / 200, (y - 96) / 200, np.ones_like(x)], -1)
+    sines = (rays / np.linalg.norm(rays, axis=-1, keepdims=True)) @ up
+    sines[rng.uniform(size=sines.shape) < 0.2] += 0.3
+    found, _ = fit_up(sines.astype(np.float32), (200.0, 200.0), (160.0, 96.0))
+    assert np.degrees(np.arccos(found @ up)) < 1.0
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (720, 1280), (640, 480), (3000, 1000)])
+def test_the_working_size_fits_the_network_and_keeps_the_aspect(width, height):
+    w, h = working_size(width, height, 86_000)
+    assert w % 32 == h % 32 == 0
+    assert 0.7 < w * h / 86_000 < 1.4
+    assert 0.8 < (w / h) / (width / height) < 1.25
+
+
+def test_a_blurred_step_becomes_two_plateaus_and_a_ramp_stays():
+    step = np.zeros((20, 40), np.float32)
+    step[:, 20:] = 1.0
+    blurred = cv2.GaussianBlur(step, (0, 0), 0.8)
+    snapped = snap_edges(blurred)
+    between = (snapped > 0.15) & (snapped < 0.85)
+    assert between.sum() == 0
+    assert ((blurred > 0.15) & (blurred < 0.85)).sum() > 20
+    ramp = np.tile(np.linspace(0, 2, 40, dtype=np.float32), (20, 1))
+    np.testing.assert_allclose(snap_edges(ramp)[:, 4:-4], ramp[:, 4:-4], atol=1e-6)
+
+
+def test_a_depth_edge_moves_onto_the_colour_edge():
+    log_depth = np.zeros((24, 32), np.float32)
+    log_depth[:, 16:] = 1.0  # at x = 64 of 128 in the photo
+    photo = np.full((96, 128, 3), 0.2, np.float32)
+    photo[:, 66:] = 0.8  # the thing really ends half a working pixel further
+    fine = upsample_log_depth(log_depth, photo)
+    assert fine.shape == (96, 128)
+    assert (fine[8:-8, :66] < 0.1).all()
+    assert (fine[8:-8, 66:] > 0.9).all()

@@ -9,22 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from lyra_core.errors import Cancelled, LyraError
 from lyra_core.pipeline.events import Event, Finished, FrameMade, Note, Progress, StageFinished, StageStarted
 
 __all__ = ["DONE", "FAILED", "USER", "Console", "follow", "guarded"]
 
 DONE, FAILED, USER, CANCELLED = 0, 1, 2, 130
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return str(value)
 
 
 class Console:
@@ -41,7 +31,9 @@ class Console:
         """The JSON line, if asked for."""
         if self.as_json:
             sys.stderr.flush()
-            print(json.dumps(payload, default=_plain, sort_keys=True), flush=True)
+            from lyra_core.pipeline.report import plain
+
+            print(json.dumps(plain(payload), sort_keys=True), flush=True)
 
     def fail(self, error: LyraError) -> None:
         """An error with its next step."""
@@ -60,7 +52,7 @@ class Console:
         )
 
 
-def guarded(as_json: bool, task: Callable[[Console], int]) -> int:  # noqa: FBT001 - one private caller per command
+def guarded(as_json: bool, task: Callable[[Console], int]) -> int:
     """Run a command's body; turn errors and Ctrl-C into messages and exit codes."""
     console = Console(as_json=as_json)
     try:

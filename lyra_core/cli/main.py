@@ -24,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 # Typer may bring its own copy of click, so the base of its usage errors is found through its public name.
-_UsageError: type = typer.BadParameter.__mro__[1]
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 worlds.register(app)
 evaluate.register(app)
@@ -32,7 +32,7 @@ evaluate.register(app)
 
 @app.callback(invoke_without_command=True)
 def _root(
-    version: bool = typer.Option(False, "--version", help="Print the version and stop."),  # noqa: FBT001, FBT003
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
 ) -> None:
     if version:
         print(__version__)
@@ -48,9 +48,10 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.Abort:
         code = 130
     except _UsageError as error:
-        error.show(file=sys.stderr)
+        show, describe = getattr(error, "show"), getattr(error, "format_message")  # noqa: B009 - of click's errors
+        show(file=sys.stderr)
         if "--json" in words:
-            failure = {"type": "UsageError", "what": error.format_message(), "got": "", "do": "See --help"}
+            failure = {"type": "UsageError", "what": describe(), "got": "", "do": "See --help"}
             print(json.dumps({"ok": False, "error": failure, "exit_code": 2}))
         code = 2
     sys.exit(code if isinstance(code, int) else 0)

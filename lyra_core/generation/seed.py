@@ -43,10 +43,14 @@ class SeedOptions:
 
     def __post_init__(self) -> None:
         if self.fov is not None and not 10.0 <= self.fov <= 150.0:
-            raise InputError("The field of view must be 10 to 150 degrees", got=f"{self.fov:g}", do="Give --fov degrees")
+            raise InputError(
+                "The field of view must be 10 to 150 degrees", got=f"{self.fov:g}", do="Give --fov degrees"
+            )
         if self.camera_height is not None and not 0.02 <= self.camera_height <= 500.0:
             raise InputError(
-                "The camera height must be 0.02 to 500 metres", got=f"{self.camera_height:g}", do="Give metres over the floor"
+                "The camera height must be 0.02 to 500 metres",
+                got=f"{self.camera_height:g}",
+                do="Give metres over the floor",
             )
         if self.known_length is not None:
             values = np.asarray(self.known_length, dtype=np.float64)
@@ -145,7 +149,9 @@ def _points(depth: NDArray[np.float32], intrinsics: NDArray[np.float64], rows: s
     return (np.linalg.inv(intrinsics) @ pixels * z).T
 
 
-def _floor(estimate: DepthEstimate, photo: Photo, intrinsics: NDArray[np.float64], rng: np.random.Generator) -> FloorFit:
+def _floor(
+    estimate: DepthEstimate, photo: Photo, intrinsics: NDArray[np.float64], rng: np.random.Generator
+) -> FloorFit:
     """The model's own floor if it has one, else a plane fitted to the lower part of the picture."""
     if estimate.up is not None and estimate.camera_height is not None:
         share = 0.0 if estimate.floor is None else float(estimate.floor[photo.height // 2 :].mean())
@@ -180,11 +186,15 @@ def _measured_length(
             )
         z = float(depth[int(v), int(u)])
         if z <= 0:
-            raise InputError("A point of the known length lies in the sky", got=f"({x:g}, {y:g})", do="Pick a solid point")
+            raise InputError(
+                "A point of the known length lies in the sky", got=f"({x:g}, {y:g})", do="Pick a solid point"
+            )
         ends.append(np.linalg.inv(intrinsics) @ [u, v, 1.0] * z)
     length = float(np.linalg.norm(ends[0] - ends[1]))
     if length < 1e-6:
-        raise InputError("The two points of the known length coincide", got=str(options.known_length), do="Pick two points")
+        raise InputError(
+            "The two points of the known length coincide", got=str(options.known_length), do="Pick two points"
+        )
     return length
 
 
@@ -239,9 +249,7 @@ def make_seed(photo: Photo, depth_model: DepthModel, options: SeedOptions, rng: 
     intrinsics, focal_source = _intrinsics(photo, options.fov)
     estimate = depth_model.estimate(np.array(photo.rgb), intrinsics=intrinsics)
     floor = _floor(estimate, photo, intrinsics, rng)
-    measured = (
-        None if options.known_length is None else _measured_length(options, photo, estimate.depth, intrinsics)
-    )
+    measured = None if options.known_length is None else _measured_length(options, photo, estimate.depth, intrinsics)
     factor, scale_source, confidence = _scale(options, estimate, floor, measured)
     rgb, depth, sky = _sharp_edges(photo.rgb, estimate.depth * np.float32(factor), np.array(estimate.sky))
     height = floor.height * factor

@@ -45,7 +45,7 @@ def unproject(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]
     """z-depth (H, W) [m] to world points (H, W, 3) [m]; depth 0 gives the camera centre."""
     points = pixel_rays(camera) * depth[..., None]
     rotation = camera.world_from_camera[:3, :3].astype(np.float32)
-    return points @ rotation.T + camera.center.astype(np.float32)
+    return np.asarray(points @ rotation.T + camera.center.astype(np.float32), dtype=np.float32)
 
 
 def project(points: NDArray[np.floating], camera: Camera) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -105,5 +107,5 @@ def rotation_between(source: _F, target: _F) -> _F:
             return np.eye(3)
         other = np.eye(3)[int(np.argmin(np.abs(a)))]
         axis = np.cross(a, other)
-        return matrix_from_rotvec(axis / np.linalg.norm(axis) * np.pi)
-    return matrix_from_rotvec(axis / sine * np.arctan2(sine, cosine))
+        return matrix_from_rotvec(np.asarray(axis / np.linalg.norm(axis) * np.pi, dtype=np.float64))
+    return matrix_from_rotvec(np.asarray(axis / sine * math.atan2(sine, cosine), dtype=np.float64))

@@ -58,7 +58,8 @@ def look_at(center: _F, target: _F, up: _F = np.array([0.0, 0.0, 1.0])) -> _F:  
     if np.linalg.norm(right) < 1e-8:  # looks along the up axis: any right will do
         right = np.cross(forward, np.eye(3)[int(np.argmin(np.abs(forward)))])
     right = right / np.linalg.norm(right)
-    return rigid(np.stack([right, np.cross(forward, right), forward], axis=1), center)
+    axes = np.stack([right, np.cross(forward, right), forward], axis=1)
+    return rigid(np.asarray(axes, dtype=np.float64), center)
 
 
 def umeyama(source: _F, target: _F, *, with_scale: bool = True) -> tuple[float, _F, _F]:

@@ -171,6 +171,7 @@ def raycast_kernel(
     face_out: wp.array2d(dtype=wp.int32),
     linear: int,
 ):
+    """One pixel: samples x samples shaded rays, depth and face of the pixel centre; linear = 1 leaves out the coding."""
     row_local, column = wp.tid()
     row = row_offset + row_local
     total = wp.vec3(0.0, 0.0, 0.0)

@@ -14,10 +14,7 @@ from numpy.typing import NDArray
 from lyra_core.kernels import raycast as kernels
 from lyra_core.kernels.launch import initialise, load_module, run_bands
 
-__all__ = ["MAX_LEVELS", "RaycastScene", "raycast"]
-
-MAX_LEVELS = 12
-"""Mip levels of a texture at most: row length of the texture table is 3 more."""
+__all__ = ["RaycastScene", "raycast"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class RaycastScene:
     def build(data: dict[str, NDArray[Any]], *, sky_texture: int, sky_scale: float, device: str) -> RaycastScene:
         """Upload.
 
-        data: vertices (V, 3) f32, faces (F, 3) i32, atlas (T,) i32, table (N, 3 + MAX_LEVELS) i32, uvs (3F, 2) f32,
+        data: vertices (V, 3) f32, faces (F, 3) i32, atlas (T,) i32, table (N, 3 + levels) i32 (width, height, levels, offsets), uvs (3F, 2) f32,
         textures (F,) i32, density (F,) f32 texels per metre, flags (F,) i32, emission (F,) f32, light_uvs (3F, 2) f32,
         light_ids (F,) i32, light_table (L, 3) i32, lights (M, 3) f32, corner_light (3F, 3) f32.
         """

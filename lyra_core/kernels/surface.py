@@ -35,7 +35,7 @@ class Patch:
     code: wp.array2d(dtype=wp.uint8)
     word: wp.array(dtype=wp.vec2i)
     bounds: wp.array(dtype=wp.vec2f)
-    rgb: wp.array3d(dtype=wp.uint8)
+    rgb: wp.array2d(dtype=wp.vec3ub)
     sky: wp.array2d(dtype=wp.uint8)
     forward: wp.mat33  # z * forward @ (x, y, 1) + forward_t = target (u z', v z', z')
     forward_t: wp.vec3
@@ -74,12 +74,13 @@ def wins(
 
 
 @wp.func
-def triangle(
+def quad(
     patches: wp.array(dtype=Patch),
     source: int,
-    a: wp.vec3,
-    b: wp.vec3,
-    c: wp.vec3,
+    p: wp.vec3,
+    q: wp.vec3,
+    r: wp.vec3,
+    s: wp.vec3,
     row_start: int,
     row_stop: int,
     tolerance: float,
@@ -88,39 +89,62 @@ def triangle(
     depth_out: wp.array2d(dtype=wp.float32),
     source_out: wp.array2d(dtype=wp.int32),
 ):
-    """Draw one triangle of vertices (u, v, 1/z), counted clockwise on the screen; others face away."""
-    abx = b[0] - a[0]
-    aby = b[1] - a[1]
-    acx = c[0] - a[0]
-    acy = c[1] - a[1]
-    area = abx * acy - aby * acx
-    if area > 1.0e-6:
-        low_x = wp.max(int(wp.ceil(wp.min(a[0], wp.min(b[0], c[0])) - 0.5 - _SLACK)), 0)
-        high_x = wp.min(int(wp.floor(wp.max(a[0], wp.max(b[0], c[0])) - 0.5 + _SLACK)), depth_out.shape[1] - 1)
-        low_y = wp.max(int(wp.ceil(wp.min(a[1], wp.min(b[1], c[1])) - 0.5 - _SLACK)), row_start)
-        high_y = wp.min(int(wp.floor(wp.max(a[1], wp.max(b[1], c[1])) - 0.5 + _SLACK)), row_stop - 1)
-        inverse = 1.0 / area
-        slack = _SLACK * inverse * (wp.abs(abx) + wp.abs(aby) + wp.abs(acx) + wp.abs(acy))
-        for row in range(low_y, high_y + 1):
-            y = float(row) + 0.5
-            dy = y - a[1]
-            for column in range(low_x, high_x + 1):
-                x = float(column) + 0.5
-                dx = x - a[0]
-                wb = (dx * acy - dy * acx) * inverse
-                wc = (abx * dy - aby * dx) * inverse
-                if wb >= -slack and wc >= -slack and wb + wc <= 1.0 + slack:
-                    z = 1.0 / (a[2] + wb * (b[2] - a[2]) + wc * (c[2] - a[2]))
-                    if atomic == 1:
-                        wp.atomic_min(depth_out, row, column, z)
-                    else:
-                        owner = source_out[row, column]
-                        take = owner < 0
-                        if owner >= 0:
-                            take = wins(patches, owner, depth_out[row, column], source, z, x, y, tolerance, finer)
-                        if take:
-                            depth_out[row, column] = z
-                            source_out[row, column] = source
+    """Draw triangles p q r and p r s of vertices (u, v, 1/z), counted clockwise on the screen.
+
+    Triangles counted the other way are seen from behind and skipped. All four vertices must be in front.
+    """
+    # Casts instead of ceil and floor, which are calls on the CPU; coordinates are clamped before.
+    width = float(depth_out.shape[1])
+    low_x = int(wp.clamp(wp.min(wp.min(p[0], q[0]), wp.min(r[0], s[0])) + 0.5 - _SLACK, 0.0, width))
+    high_x = int(wp.clamp(wp.max(wp.max(p[0], q[0]), wp.max(r[0], s[0])) + 0.5 + _SLACK, 0.0, width))
+    top = float(row_start)
+    bottom = float(row_stop)
+    low_y = int(wp.clamp(wp.min(wp.min(p[1], q[1]), wp.min(r[1], s[1])) + 0.5 - _SLACK, top, bottom))
+    high_y = int(wp.clamp(wp.max(wp.max(p[1], q[1]), wp.max(r[1], s[1])) + 0.5 + _SLACK, top, bottom))
+    if low_x < high_x and low_y < high_y:
+        pqx = q[0] - p[0]
+        pqy = q[1] - p[1]
+        prx = r[0] - p[0]
+        pry = r[1] - p[1]
+        psx = s[0] - p[0]
+        psy = s[1] - p[1]
+        first = pqx * pry - pqy * prx
+        second = prx * psy - pry * psx
+        if first > 1.0e-6 or second > 1.0e-6:
+            slack = _SLACK * (wp.abs(prx) + wp.abs(pry) + wp.abs(pqx) + wp.abs(pqy) + wp.abs(psx) + wp.abs(psy))
+            for row in range(low_y, high_y):
+                y = float(row) + 0.5
+                dy = y - p[1]
+                for column in range(low_x, high_x):
+                    x = float(column) + 0.5
+                    dx = x - p[0]
+                    side = prx * dy - pry * dx
+                    # Weights times twice the area of: the vertex off the diagonal, and r.
+                    area = first
+                    off = -side
+                    along = pqx * dy - pqy * dx
+                    other = q[2]
+                    if side > 0.0:
+                        area = second
+                        off = side
+                        along = dx * psy - dy * psx
+                        other = s[2]
+                    if area > 1.0e-6 and along >= -slack and off + along <= area + slack:
+                        z = area / (area * p[2] + off * (other - p[2]) + along * (r[2] - p[2]))
+                        if atomic == 1:
+                            wp.atomic_min(depth_out, row, column, z)
+                        else:
+                            owner = source_out[row, column]
+                            take = owner < 0
+                            if owner == source:
+                                take = z < depth_out[row, column]
+                            elif owner >= 0:
+                                take = wins(
+                                    patches, owner, depth_out[row, column], source, z, x, y, tolerance, finer
+                                )
+                            if take:
+                                depth_out[row, column] = z
+                                source_out[row, column] = source
 
 
 @wp.func
@@ -197,13 +221,7 @@ def corner_cell(
     c = vertex(patch, x0, y1, depth)
     d = vertex(patch, x1, y1, depth)
     if wp.min(wp.min(a[2], b[2]), wp.min(c[2], d[2])) > 0.0:
-        for half in range(2):
-            p = b
-            q = d
-            if half == 1:
-                p = d
-                q = c
-            triangle(patches, source, a, p, q, row_start, row_stop, tolerance, finer, atomic, depth_out, source_out)
+        quad(patches, source, a, b, d, c, row_start, row_stop, tolerance, finer, atomic, depth_out, source_out)
 
 
 @wp.kernel
@@ -261,34 +279,21 @@ def raster(
                     right_up = b
                     right_down = d
                     ready = column
-                    low_x = wp.min(wp.min(a[0], b[0]), wp.min(c[0], d[0])) - _SLACK
-                    high_x = wp.max(wp.max(a[0], b[0]), wp.max(c[0], d[0])) + _SLACK
-                    low_y = wp.min(wp.min(a[1], b[1]), wp.min(c[1], d[1])) - _SLACK
-                    high_y = wp.max(wp.max(a[1], b[1]), wp.max(c[1], d[1])) + _SLACK
-                    if (
-                        wp.min(wp.min(a[2], b[2]), wp.min(c[2], d[2])) > 0.0
-                        and high_y >= float(row_start)
-                        and low_y <= float(row_stop)
-                        and wp.floor(high_x - 0.5) >= wp.ceil(low_x - 0.5)
-                        and wp.floor(high_y - 0.5) >= wp.ceil(low_y - 0.5)
-                    ):
-                        straight = wp.abs(da - dd) <= wp.abs(db - dc)
-                        for half in range(2):
+                    if wp.min(wp.min(a[2], b[2]), wp.min(c[2], d[2])) > 0.0:
+                        # Cut along the diagonal whose ends are nearer in depth.
+                        p = b
+                        q = d
+                        r = c
+                        t = a
+                        if wp.abs(da - dd) <= wp.abs(db - dc):
                             p = a
                             q = b
-                            r = c
-                            if straight:
-                                r = d
-                                if half == 1:
-                                    q = d
-                                    r = c
-                            elif half == 1:
-                                p = b
-                                q = d
-                            triangle(
-                                patches, source, p, q, r, row_start, row_stop, tolerance, finer, atomic,
-                                depth_out, source_out,
-                            )  # fmt: skip
+                            r = d
+                            t = c
+                        quad(
+                            patches, source, p, q, r, t, row_start, row_stop, tolerance, finer, atomic,
+                            depth_out, source_out,
+                        )  # fmt: skip
                 elif code > 0:
                     for corner in range(4):
                         if (code >> corner) & 1 == 1:
@@ -342,15 +347,16 @@ def cubic(t: float):
 
 
 @wp.func
-def tap(rgb: wp.array3d(dtype=wp.uint8), x: int, y: int):
+def tap(rgb: wp.array2d(dtype=wp.vec3ub), x: int, y: int):
     """Colour 0..255 of the nearest pixel inside the image."""
     i = wp.clamp(y, 0, rgb.shape[0] - 1)
     j = wp.clamp(x, 0, rgb.shape[1] - 1)
-    return wp.vec3(float(rgb[i, j, 0]), float(rgb[i, j, 1]), float(rgb[i, j, 2]))
+    c = rgb[i, j]
+    return wp.vec3(float(c[0]), float(c[1]), float(c[2]))
 
 
 @wp.func
-def sample(rgb: wp.array3d(dtype=wp.uint8), x: float, y: float, bicubic: int):
+def sample(rgb: wp.array2d(dtype=wp.vec3ub), x: float, y: float, bicubic: int):
     """Colour 0..1 at pixel coordinates (centres at +0.5); an exact centre returns that pixel."""
     left = wp.floor(x - 0.5)
     top = wp.floor(y - 0.5)
@@ -425,17 +431,13 @@ def shade(
         if owner >= 0:
             z = depth[row, column]
             q = z * (patches[owner].back * wp.vec3(x, y, 1.0)) + patches[owner].back_t
-            px = q[0] / q[2]
-            py = q[1] / q[2]
-            # Source pixels per target pixel along the coarser axis: >1 where the view moved back.
-            spread = (
-                z
-                * wp.length(
-                    wp.vec2(patches[owner].back[0, 0], patches[owner].back[1, 0])
-                    - wp.vec2(px, py) * patches[owner].back[2, 0]
-                )
-                / q[2]
-            )
+            inverse = 1.0 / q[2]
+            px = q[0] * inverse
+            py = q[1] * inverse
+            # Source pixels per target pixel: >1 where the view moved back.
+            slope_x = patches[owner].back[0, 0] - px * patches[owner].back[2, 0]
+            slope_y = patches[owner].back[1, 0] - py * patches[owner].back[2, 0]
+            spread = z * inverse * wp.sqrt(slope_x * slope_x + slope_y * slope_y)
         elif use_sky == 1:
             hit = sky_color(patches, x, y)
             owner = int(hit[2])
@@ -446,7 +448,7 @@ def shade(
                 source_out[row, column] = owner
         source_xy_out[row, column] = wp.vec2(px, py)
         if color == 1 and owner >= 0:
-            taps = wp.clamp(int(wp.ceil(spread - 0.25)), 1, 4)
+            taps = wp.clamp(int(spread + 0.75), 1, 4)
             if taps == 1:
                 rgb_out[row, column] = sample(patches[owner].rgb, px, py, bicubic)
             else:
@@ -455,7 +457,5 @@ def shade(
                 start = -0.5 * spread + 0.5 * step
                 for n in range(taps):
                     for m in range(taps):
-                        total += sample(
-                            patches[owner].rgb, px + start + float(m) * step, py + start + float(n) * step, 0
-                        )
+                        total += sample(patches[owner].rgb, px + start + float(m) * step, py + start + float(n) * step, 0)
                 rgb_out[row, column] = total / float(taps * taps)

@@ -50,7 +50,7 @@ def _patch(surface: _Surface, matrices: tuple[NDArray[np.float64], ...], device:
     patch.word = wp.array(surface.words, dtype=wp.vec2i, device=device, copy=False)
     patch.bounds = wp.array(surface.bounds, dtype=wp.vec2f, device=device, copy=False)
     if surface.rgb is not None:
-        patch.rgb = wp.array(surface.rgb, dtype=wp.uint8, device=device, copy=False)
+        patch.rgb = wp.array(surface.rgb, dtype=wp.vec3ub, device=device, copy=False)
     if surface.sky is not None:
         patch.sky = wp.array(surface.sky, dtype=wp.uint8, device=device, copy=False)
     forward, forward_t, back, back_t = matrices

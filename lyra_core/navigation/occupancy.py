@@ -43,14 +43,16 @@ class OccupancyGrid:
 
     def center_of(self, cells: NDArray[np.integer]) -> NDArray[np.float64]:
         """(..., 2) (row, column) to (..., 2) metres of the cell's centre."""
-        return (np.asarray(cells)[..., ::-1] + 0.5) * self.resolution + np.array(self.origin)
+        centers = (np.asarray(cells)[..., ::-1] + 0.5) * self.resolution + np.array(self.origin)
+        return np.asarray(centers, dtype=np.float64)
 
     def clearance(self) -> NDArray[np.float64]:
         """(rows, columns) distance [m] from each free cell to the nearest cell that is not free; 0 elsewhere."""
         from scipy.ndimage import distance_transform_edt
 
         padded = np.pad(self.state == FREE, 1)
-        return distance_transform_edt(padded)[1:-1, 1:-1] * self.resolution
+        distance = np.asarray(distance_transform_edt(padded), dtype=np.float64)
+        return distance[1:-1, 1:-1] * self.resolution
 
     @property
     def free_area(self) -> float:

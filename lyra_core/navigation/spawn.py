@@ -39,13 +39,14 @@ def spawn_poses(
 
     Returns an empty tuple if no free place is large enough.
     """
-    from scipy.ndimage import label
+    from skimage.measure import label
 
     clearance = grid.clearance()
     roomy = clearance >= radius
     if not roomy.any():
         return ()
-    regions, found = label(roomy)
+    regions = np.asarray(label(roomy, connectivity=1))
+    found = int(regions.max())
     sizes = np.bincount(regions.ravel(), minlength=found + 1)
     sizes[0] = 0
     cells = np.argwhere(regions == int(np.argmax(sizes)))

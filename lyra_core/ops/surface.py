@@ -124,6 +124,21 @@ def _codes(depth: _F32, usable: NDArray[np.bool_], shown: NDArray[np.bool_], jum
     return code
 
 
+def _cropped_codes(
+    depth: _F32, usable: NDArray[np.bool_], shown: NDArray[np.bool_], jump: float
+) -> NDArray[np.uint8]:
+    """_codes, worked out only around the shown pixels; four pixels of margin decide their cells."""
+    height, width = depth.shape
+    code = np.zeros((height + 1, width + 1), np.uint8)
+    rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+    if len(rows):
+        top, left = max(int(rows[0]) - 4, 0), max(int(columns[0]) - 4, 0)
+        part = (slice(top, int(rows[-1]) + 5), slice(left, int(columns[-1]) + 5))
+        inside = _codes(depth[part], usable[part], shown[part], jump)
+        code[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    return code
+
+
 def _words(depth: _F32, code: NDArray[np.uint8]) -> tuple[NDArray[np.int32], _F32]:
     rows, columns = code.shape
     blocks = -(-columns // WORD)
@@ -179,7 +194,7 @@ def prepare_surface(
     usable = (depth > 0) & np.isfinite(depth)
     if valid is not None:
         usable &= valid
-    code = _codes(depth, usable, usable if shown is None else shown & usable, jump)
+    code = _cropped_codes(depth, usable, usable if shown is None else shown & usable, jump)
     words, bounds = _words(np.where(usable, depth, 0).astype(np.float32), code)
     if rgb is not None and rgb.dtype != np.uint8:
         rgb = np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8)

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from lyra_core.errors import InputError, WorldError
 from lyra_core.generation.loop import CHUNK_HISTORY, ChunkProgress, FinishedChunk, generate_chunks
 from lyra_core.generation.plan import plan_chunks
-from lyra_core.memory import SpatialMemory
+from lyra_core.memory import MemoryMode, SpatialMemory
 from lyra_core.models.registry import depth_model, video_model
 from lyra_core.ops.device import resolve_device
 from lyra_core.ops.warm import warm_up
@@ -169,7 +170,8 @@ def _make_chunks(
         if segment.stop > start:
             chunks += plan_chunks(start, segment.stop - start, first_chunk=next_chunk + len(chunks))
     captions = {int(k): v for s in world.manifest.segments for k, v in s.captions.items()}
-    memory = SpatialMemory(mode=config.memory.mode, device=device, byte_budget=config.memory.budget_mb << 20)
+    mode = cast(MemoryMode, config.memory.mode)  # checked by load_config
+    memory = SpatialMemory(mode=mode, device=device, byte_budget=config.memory.budget_mb << 20)
     frames = world.frames
     for frame in frames:
         memory.insert(frame)

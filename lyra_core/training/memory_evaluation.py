@@ -120,7 +120,7 @@ def _smooth_noise(rng: np.random.Generator, width: int, height: int, cells: int)
     rows = max(3, round(cells * height / width))
     coarse = rng.standard_normal((rows + 3, cells + 3)).astype(np.float32)
     fine = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    return fine / max(float(fine.std()), 1e-6)
+    return np.asarray(fine / max(float(fine.std()), 1e-6), np.float32)
 
 
 def _noisy_depths(rng: np.random.Generator, truth: list[Frame], sigma: float) -> list[_F32]:

@@ -32,7 +32,7 @@ def ssim(image: _F32, truth: _F32) -> float:
     import cv2
 
     def blur(x: _F32) -> _F32:
-        return cv2.GaussianBlur(x, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT)
+        return np.asarray(cv2.GaussianBlur(x, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT), np.float32)
 
     a, b = image.astype(np.float32), truth.astype(np.float32)
     mean_a, mean_b = blur(a), blur(b)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
 from lyra_core.errors import InputError, ModelError
 from lyra_core.models.depth.embedded import EmbeddedDepth
 from lyra_core.models.depth.encoder import Encoder, fold_imagenet_weights
@@ -156,7 +157,8 @@ def test_twice_the_focal_length_in_pixels_means_twice_the_depth_for_the_same_ans
     network = DepthNetwork().eval()
     with torch.inference_mode():
         near, far = (
-            network(torch.zeros(1, 3, 32, 32), torch.full((1, 2), f), torch.full((1, 2), 16.0))[0].exp() for f in (50.0, 100.0)
+            network(torch.zeros(1, 3, 32, 32), torch.full((1, 2), f), torch.full((1, 2), 16.0))[0].exp()
+            for f in (50.0, 100.0)
         )
     torch.testing.assert_close(far, 2 * near)
 

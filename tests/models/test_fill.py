@@ -108,7 +108,9 @@ def test_the_same_seed_gives_the_same_bytes_on_any_number_of_threads(monkeypatch
     made = guide(camera(), _side())
     frames = []
     for workers in (1, 3):
-        monkeypatch.setattr(patch, "run_bands", lambda task, n, workers=None, w=workers: launch.run_bands(task, n, workers=w))
+        monkeypatch.setattr(
+            patch, "run_bands", lambda task, n, workers=None, w=workers: launch.run_bands(task, n, workers=w)
+        )
         frames.append(complete_view(made, 3, np.random.default_rng(5)))
     assert frames[0].rgb.tobytes() == frames[1].rgb.tobytes()
     assert frames[0].depth.tobytes() == frames[1].depth.tobytes()
@@ -125,12 +127,12 @@ def test_a_view_that_is_all_known_or_all_unknown_is_completed(share):
 
 @given(holes=st.lists(st.floats(0, 1), min_size=1, max_size=120))
 def test_key_views_shrink_what_lacks_and_never_come_twice(holes):
-    left = list(holes)
+    left = np.array(holes)
     seen = []
-    for position in key_views(len(left), lambda p: left[p]):
+    for position in key_views(len(left), lambda p: float(left[p])):
         assert left[position] >= 0.015
         seen.append(position)
-        left = [h * 0.5 for h in left]
+        left *= 0.5
         left[position] = 0.0
     assert len(seen) == len(set(seen))
     if max(holes) >= 0.015 and len(holes) < 32:  # every view is a candidate then

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -61,7 +63,7 @@ def test_straight_pieces_of_a_curve_cover_it_and_fit_it(parts):
     cut = pieces(curve, np.ones(len(curve)), penalty=1e-3, least=10)
     assert cut[0][0] == 0
     assert cut[-1][1] == len(curve)
-    assert all(a[1] == b[0] for a, b in zip(cut, cut[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(cut))
     fitted = np.concatenate([np.linspace(a, b, stop - start) for start, stop, a, b in cut])
     assert np.abs(fitted - curve).max() < 0.5
 

@@ -21,7 +21,10 @@ def _run(views, *, seed=0):
     memory = SpatialMemory()
     memory.insert(Frame(0, rgb, depth, sky, start, np.ones(sky.shape, bool)))
     path = CameraPath(
-        np.stack([v.world_from_camera for v in views]), np.stack([v.intrinsics for v in views]), start.width, start.height
+        np.stack([v.world_from_camera for v in views]),
+        np.stack([v.intrinsics for v in views]),
+        start.width,
+        start.height,
     )
     request = VideoRequest(path, 1, memory, (), None, np.random.default_rng(seed))
     frames, progress = {}, []

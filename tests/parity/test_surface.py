@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lyra_core.errors import InputError
 from lyra_core.kernels import launch
-from lyra_core.ops.surface import prepare_surface, render_surface, tile_hull
+from lyra_core.ops.surface import _codes, prepare_surface, render_surface, tile_hull
 from lyra_core.types import Camera
 from tests.memory import room
 
@@ -26,6 +26,7 @@ def psnr(a, b) -> float:
     return float(-10 * np.log10(((a - b) ** 2).mean()))
 
 
+WHOLE = (room.camera((0.3, -1.9, 1.5), (0.1, 2.0, 1.0)), room.render(room.camera((0.3, -1.9, 1.5), (0.1, 2.0, 1.0)))[1])
 START = ((0.0, -2.2, 1.4), (0.0, 2.0, 1.0))
 
 
@@ -180,6 +181,17 @@ def test_the_result_does_not_depend_on_the_number_of_threads(monkeypatch):
     for other in views[1:]:
         for name in ("depth", "source", "source_xy", "rgb", "sky"):
             np.testing.assert_array_equal(getattr(views[0], name), getattr(other, name))
+
+
+@given(
+    top=st.integers(0, 110), left=st.integers(0, 190), tall=st.integers(1, 60), wide=st.integers(1, 90)
+)
+@settings(max_examples=20, deadline=None)
+def test_a_small_shown_region_is_cut_as_in_the_whole_image(top, left, tall, wide):
+    shown = np.zeros(WHOLE[1].shape, bool)
+    shown[top : top + tall, left : left + wide] = True
+    got = prepare_surface(WHOLE[1], WHOLE[0], shown=shown).code
+    np.testing.assert_array_equal(got, _codes(WHOLE[1], WHOLE[1] > 0, shown & (WHOLE[1] > 0), 0.05))
 
 
 def test_hulls_hold_every_drawn_point():

@@ -55,7 +55,9 @@ def read_depth(path: str | Path, *, unit: str = "m") -> NDArray[np.float32]:
     readers = {".npz": _read_npz, ".exr": read_exr, ".png": _read_png, ".npy": lambda p: np.load(p, allow_pickle=False)}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise InputError("Unknown kind of depth file", got=path.suffix or path.name, do="Use npy, npz, exr or 16-bit png")
+        raise InputError(
+            "Unknown kind of depth file", got=path.suffix or path.name, do="Use npy, npz, exr or 16-bit png"
+        )
     try:
         values = np.asarray(reader(path), dtype=np.float64)
     except (ValueError, OSError, EOFError) as error:

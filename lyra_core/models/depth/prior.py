@@ -47,7 +47,9 @@ class PriorDepth:
 
         small = (_WIDTH, max(16, round(height * _WIDTH / width)))
         scale = np.diag([small[0] / width, small[1] / height, 1.0])
-        view = View(_rays(scale @ intrinsics, *small), gravity.up, _CAMERA_HEIGHT, _LIMIT, float((scale @ intrinsics)[0, 0]))
+        view = View(
+            _rays(scale @ intrinsics, *small), gravity.up, _CAMERA_HEIGHT, _LIMIT, float((scale @ intrinsics)[0, 0])
+        )
         small_sky = cv2.resize(sky.astype(np.uint8), small, interpolation=cv2.INTER_NEAREST).astype(bool)
         ground = ground_mask(cv2.resize(rgb, small, interpolation=cv2.INTER_AREA), view.drop, small_sky)
         indoor = sky.mean() < 0.005
@@ -70,9 +72,7 @@ class PriorDepth:
         )
 
 
-def _depth(
-    full: View, rgb: NDArray[np.float32], layout: Layout, floor: NDArray[np.bool_]
-) -> NDArray[np.float32]:
+def _depth(full: View, rgb: NDArray[np.float32], layout: Layout, floor: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Evaluate the planes at full size."""
     import cv2
 

@@ -104,7 +104,9 @@ def refine_mask(rgb: NDArray[np.float32], region: NDArray[np.bool_]) -> NDArray[
     sky = cv2.resize(region.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
     reach = int(3 * scale) | 1
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    unsure = cv2.dilate(sky.astype(np.uint8), kernel).astype(bool) & ~cv2.erode(sky.astype(np.uint8), kernel).astype(bool)
+    unsure = cv2.dilate(sky.astype(np.uint8), kernel).astype(bool) & ~cv2.erode(sky.astype(np.uint8), kernel).astype(
+        bool
+    )
     sure_sky, sure_rest = sky & ~unsure, ~sky & ~unsure
     window = (8 * reach + 1, 8 * reach + 1)
 

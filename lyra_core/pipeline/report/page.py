@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from lyra_core.world import write_text
 
-__all__ = ["Figure", "Section", "encode_picture", "write_report"]
+__all__ = ["Figure", "Section", "encode_picture", "plain", "write_report"]
 
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
 
@@ -68,12 +69,19 @@ def write_report(
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     html = template.render(title=title, passed=passed, summary=summary, sections=sections)
     write_text(folder / "report.html", html)
-    write_text(folder / "report.json", json.dumps(data, indent=1, sort_keys=True, default=_plain) + "\n")
+    write_text(folder / "report.json", json.dumps(plain(data), indent=1, sort_keys=True) + "\n")
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
+def plain(value: Any) -> Any:
+    """The value as strict JSON can hold it: NumPy numbers as numbers, NaN and inf as null, the rest as text."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
     if isinstance(value, np.ndarray):
-        return value.tolist()
-    return str(value)
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

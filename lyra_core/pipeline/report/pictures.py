@@ -26,7 +26,7 @@ def _fit(picture: _Picture, width: int) -> _Picture:
     import cv2
 
     height = max(1, round(picture.shape[0] * width / picture.shape[1]))
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def contact_sheet(pictures: Sequence[_Picture], *, columns: int = 4, width: int = 1160) -> _Picture:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["write_world_report"]
 
 
-def write_world_report(  # noqa: PLR0913, PLR0917 - the end of the chain sees all of it
+def write_world_report(
     world: WorldFolder, config: RunConfig, clock: StageClock, product: Product, path: CameraPath, device: str
 ) -> dict[str, Any]:
     """Write report.html and report.json; return the figures that the command line prints as JSON."""

@@ -107,19 +107,15 @@ def _level_plane(up: NDArray[np.float64], offset: float) -> _F32:
     return (up / offset).astype(np.float32)
 
 
-def _grid(guide: Guide, known: NDArray[np.bool_], up: NDArray[np.float64], levels: tuple[float, float | None]) -> _Grid:
+def _grid(
+    guide: Guide, known: NDArray[np.bool_], kind: NDArray[np.uint8], up: NDArray[np.float64],
+    levels: tuple[float, float | None],
+) -> _Grid:  # fmt: skip
     at = slice(_STEP // 2, None, _STEP)
-    depth, seen, sky = guide.depth[at, at], known[at, at], guide.sky[at, at]
+    depth, seen, sky, kind = guide.depth[at, at], known[at, at], guide.sky[at, at], kind[at, at]
     rays = pixel_rays(guide.camera)[at, at]
     solid = seen & ~sky & (depth > 0)
     inverse = np.where(solid, 1.0 / np.maximum(depth, 1e-3), 0).astype(np.float32)
-    height = (rays @ up.astype(np.float32)) * depth + levels[0]
-    kind = np.full(depth.shape, WALL, np.uint8)
-    slack = _FLOOR_SLACK + 0.02 * depth
-    kind[solid & (np.abs(height) < slack)] = FLOOR
-    if levels[1] is not None:
-        kind[solid & (np.abs(height - levels[1]) < slack)] = CEILING
-    kind[sky & seen] = SKY
     plane = _upright_planes(inverse, solid & (kind == WALL), rays, up)
     plane[kind == FLOOR] = _level_plane(up, -levels[0])
     if levels[1] is not None:
@@ -177,26 +173,37 @@ def complete_geometry(guide: Guide, known: NDArray[np.bool_]) -> Completed:
         height = rise * guide.depth + np.float32(level)
         ceiling = _ceiling_height(height[coarse, coarse], rise[coarse, coarse], solid[coarse, coarse])
         ceiling = ceiling if ceiling is not None and ceiling > level + 0.3 else None
-    grid = _grid(guide, known, up, (level, ceiling))
+    seen = _seen_kind(guide, solid, rise, (level, ceiling))
+    grid = _grid(guide, known, seen, up, (level, ceiling))
     far = 1.0 / (1.5 * max(float(guide.depth.max(initial=0.0)), 4.0))
     inverse, kind = _extend(grid, rays, rise, up, (level, ceiling), far)
     depth = np.where(kind == SKY, 0, 1.0 / np.maximum(inverse, far)).astype(np.float32)
-    kind = _known_kind(guide, known, rise, (level, ceiling), kind)
+    kind = np.where(known, seen, kind).astype(np.uint8)
     depth = np.where(known, np.where(guide.sky, 0, guide.depth), depth)
     sky = np.where(known, guide.sky, kind == SKY)
     return Completed(depth, sky, kind)
 
 
-def _known_kind(
-    guide: Guide, known: NDArray[np.bool_], rise: _F32, levels: tuple[float, float | None], kind: NDArray[np.uint8]
+def _seen_kind(
+    guide: Guide, solid: NDArray[np.bool_], rise: _F32, levels: tuple[float, float | None]
 ) -> NDArray[np.uint8]:
+    """Kind of every known pixel: level and near the height of the floor or ceiling, sky, or wall.
+
+    The foot of a wall is near the floor's height too, but climbs from row to row.
+    """
+    import cv2
+
     height = rise * guide.depth + np.float32(levels[0])
+    weight = cv2.blur(solid.astype(np.float32), (5, 5))
+    smooth = cv2.blur(np.where(solid, height, 0), (5, 5)) / np.maximum(weight, 1e-3)
+    climb = np.zeros_like(smooth)
+    climb[2:-2] = np.abs(smooth[4:] - smooth[:-4])
+    level = climb < 0.5 * 4.0 * guide.depth / np.float32(guide.camera.intrinsics[1, 1])
     slack = _FLOOR_SLACK + 0.02 * guide.depth
-    seen = np.where(np.abs(height) < slack, FLOOR, WALL)
+    kind = np.where((np.abs(height) < slack) & level, FLOOR, WALL)
     if levels[1] is not None:
-        seen = np.where(np.abs(height - levels[1]) < slack, CEILING, seen)
-    seen = np.where(guide.sky, SKY, seen)
-    return np.where(known, seen, kind).astype(np.uint8)
+        kind = np.where((np.abs(height - levels[1]) < slack) & level, CEILING, kind)
+    return np.where(guide.sky, SKY, kind).astype(np.uint8)
 
 
 def _extend(
@@ -236,9 +243,7 @@ def _extend(
     return np.maximum(inverse, far).astype(np.float32), out.astype(np.uint8)
 
 
-def _wall_inverse(
-    grid: _Grid, y: NDArray, x: NDArray, rows: NDArray, columns: NDArray, rays: _F32
-) -> _F32:
+def _wall_inverse(grid: _Grid, y: NDArray, x: NDArray, rows: NDArray, columns: NDArray, rays: _F32) -> _F32:
     """Inverse depth of each pixel on the plane of its nearest wall cell, kept within bounds of that cell's own."""
     plane = grid.plane[y, x][rows, columns]
     own = grid.inverse[y, x][rows, columns]

@@ -206,7 +206,9 @@ def _solve(
             import cv2
 
             size = (level.hole.shape[1], level.hole.shape[0])
-            image = np.where(level.hole[..., None], cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), level.image)
+            image = np.where(
+                level.hole[..., None], cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), level.image
+            )
             field = _enlarge(field, offered, wanted, targets, rng)
         served = field[targets[:, 0], targets[:, 1], 0] >= 0
         targets = targets[served]

@@ -1,0 +1,181 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Training of the depth model: samples that stay true to geometry, losses, and runs that resume to the step."""
+
+import numpy as np
+import pytest
+import torch
+from lyra_core.errors import ConfigError, InputError
+from lyra_core.models.depth.encoder import Encoder
+from lyra_core.training import depth_training
+from lyra_core.training.depth_augment import augment
+from lyra_core.training.depth_loss import LossWeights, depth_loss, elevation_target
+from lyra_core.training.depth_metrics import affine_r2, depth_errors, edge_sharpness
+from lyra_core.training.depth_training import make_batch, rate_factor
+from lyra_core.training.view_store import SHAPES, View, ViewStore, write_shard
+from omegaconf import OmegaConf
+
+
+def _floor_view(shape=(288, 216), focal=200.0, pitch=0.2, height=1.5):
+    """A view of a level floor and the sky above it, exact at pixel centres."""
+    width, tall = shape
+    up = np.array([0.0, -np.cos(pitch), -np.sin(pitch)])
+    x, y = np.meshgrid(np.arange(width) + 0.5 - width / 2, np.arange(tall) + 0.5 - tall / 2)
+    towards = np.stack([x / focal, y / focal, np.ones_like(x)], -1) @ up
+    depth = np.where(towards < -1e-3, -height / np.minimum(towards, -1e-3), np.inf).astype(np.float32)
+    depth[depth > 60] = np.inf
+    rgb = np.random.default_rng(0).integers(0, 256, (tall, width, 3), dtype=np.uint8)
+    return View(rgb, depth, focal, up)
+
+
+def _config(tmp_path, **changes):
+    base = {
+        "data": str(tmp_path / "data"),
+        "run": str(tmp_path / "run"),
+        "imagenet": "",
+        "seed": 3,
+        "threads": 1,
+        "steps": 4,
+        "decay_from": 2,
+        "warmup": 2,
+        "pixels_in_batch": 2 * 64 * 64,
+        "sizes": [[64, 64], [96, 64]],
+        "mix": {"levels": 0.6, "rooms": 0.4},
+        "encoder_rate": 1e-4,
+        "decoder_rate": 6e-4,
+        "weight_decay": 0.01,
+        "ema": 0.9,
+        "loss": {},
+        "checkpoint_seconds": 1000,
+        "test_every": 1000,
+    }
+    return OmegaConf.create({**base, **changes})
+
+
+@pytest.fixture
+def stores(tmp_path):
+    for kind in ("levels", "rooms"):
+        write_shard(tmp_path / "data" / f"{kind}_train" / "a", [_floor_view(shape) for shape in SHAPES])
+    return tmp_path
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_cut_flipped_and_resized_floor_is_still_the_same_floor(seed):
+    sample = augment(_floor_view(), (160, 128), np.random.default_rng(seed))
+    x, y = np.meshgrid(np.arange(160) + 0.5 - sample.center[0], np.arange(128) + 0.5 - sample.center[1])
+    points = np.stack([x / sample.focal, y / sample.focal, np.ones_like(x)], -1) * sample.depth[..., None]
+    floor = np.isfinite(sample.depth) & (sample.depth < 8)
+    heights = points[floor] @ sample.up
+    # Nearest-neighbour depth is off by up to half a source pixel: at 8 m and 1.5 m height about 0.1 m.
+    assert np.abs(np.median(heights) + 1.5) < 0.03
+    assert np.abs(heights + 1.5).max() < 0.25
+
+
+def test_the_same_generator_state_gives_the_same_sample():
+    one, two = (augment(_floor_view(), (128, 96), np.random.default_rng(9)) for _ in range(2))
+    np.testing.assert_array_equal(one.image, two.image)
+    assert one.image.min() >= 0
+    assert one.image.max() <= 1
+
+
+def test_a_shard_reads_back_what_was_written(tmp_path):
+    views = [_floor_view(shape) for shape in SHAPES]
+    write_shard(tmp_path / "s", views)
+    store = ViewStore([tmp_path])
+    assert len(store) == len(views)
+    for index, view in enumerate(views):
+        np.testing.assert_array_equal(store[index].rgb, view.rgb)
+        np.testing.assert_array_equal(np.isinf(store[index].depth), np.isinf(view.depth))
+        near = np.isfinite(view.depth)
+        np.testing.assert_allclose(store[index].depth[near], view.depth[near], rtol=6e-4)  # half precision
+        np.testing.assert_allclose(store[index].up, view.up)
+
+
+def test_an_empty_folder_says_how_to_render(tmp_path):
+    with pytest.raises(InputError, match="depth_dataset"):
+        ViewStore([tmp_path])
+
+
+def test_a_common_factor_costs_only_the_shift_term():
+    depth = torch.rand(2, 32, 48) * 5 + 1
+    depth[:, :6] = float("inf")
+    tilt = torch.zeros(2, 2, 3)
+    log = torch.where(torch.isinf(depth), torch.zeros_like(depth), depth).clamp(min=1e-3).log()
+    logit = torch.where(torch.isinf(depth), 20.0, -20.0)
+    _, right = depth_loss((log, logit, tilt), depth, tilt, LossWeights())
+    _, scaled = depth_loss((log + 0.7, logit, tilt), depth, tilt, LossWeights())
+    assert right == pytest.approx(dict.fromkeys(right, 0.0), abs=1e-5)
+    assert scaled["shift"] == pytest.approx(0.7, abs=1e-5)
+    assert scaled["shape"] == pytest.approx(0.0, abs=1e-5)
+    assert scaled["gradient"] == pytest.approx(0.0, abs=1e-5)
+
+
+def test_the_elevation_of_the_centre_ray_is_the_pitch():
+    up = torch.tensor([[0.0, -np.cos(0.3), np.sin(0.3)]], dtype=torch.float32)
+    target = elevation_target(48, 48, torch.full((1, 2), 60.0), torch.full((1, 2), 24.0), up, 16)
+    assert float(target[0, 1, 1]) == pytest.approx(np.sin(0.3), abs=1e-6)
+    assert float(target[0, 0, 1]) > float(target[0, 2, 1])
+
+
+def test_a_batch_depends_on_seed_and_step_alone(stores):
+    config = _config(stores)
+    opened = depth_training._open(config, "train")
+    one, two, other = (make_batch(opened, config, step) for step in (5, 5, 6))
+    torch.testing.assert_close(one.image, two.image, rtol=0, atol=0)
+    assert one.image.shape != other.image.shape or not torch.equal(one.image, other.image)
+
+
+def test_the_rate_warms_up_holds_and_falls_to_two_percent(tmp_path):
+    config = _config(tmp_path, warmup=10, decay_from=100, steps=200)
+    factors = [rate_factor(step, config) for step in range(201)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[50] == 1.0
+    assert factors[200] == pytest.approx(0.02)
+    assert all(b <= a for a, b in zip(factors[100:], factors[101:], strict=False))
+
+
+def test_a_run_that_was_killed_ends_with_the_same_weights(stores, monkeypatch):
+    torch.manual_seed(1)
+    start = Encoder().state_dict()
+    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda path: start)
+    depth_training.train(_config(stores, run=str(stores / "whole")))
+    depth_training.train(_config(stores, run=str(stores / "parts"), steps=4, checkpoint_seconds=-1))
+    whole = torch.load(stores / "whole" / "checkpoint.pt", weights_only=True)
+    # Kill after two steps: rewind the second run by training two steps afresh, then go on to four.
+    (stores / "parts" / "checkpoint.pt").unlink()
+    steps, learn = [], depth_training._learn
+
+    def dying(state, *rest):
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+        steps.append(state.step)
+        return learn(state, *rest)
+
+    monkeypatch.setattr(depth_training, "_learn", dying)
+    with pytest.raises(KeyboardInterrupt):
+        depth_training.train(_config(stores, run=str(stores / "parts"), checkpoint_seconds=-1))
+    monkeypatch.setattr(depth_training, "_learn", learn)
+    depth_training.train(_config(stores, run=str(stores / "parts")))
+    parts = torch.load(stores / "parts" / "checkpoint.pt", weights_only=True)
+    assert parts["step"] == whole["step"] == 4
+    for name, value in whole["ema"].items():
+        torch.testing.assert_close(parts["ema"][name], value, rtol=0, atol=0)
+
+
+def test_training_without_views_says_what_to_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda path: Encoder().state_dict())
+    with pytest.raises(ConfigError, match="depth_dataset"):
+        depth_training.train(_config(tmp_path))
+
+
+def test_figures_of_merit_know_right_from_wrong():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(1, 5, (40, 50)).astype(np.float32)
+    assert depth_errors(truth * 3, truth)["absrel"] == pytest.approx(0, abs=1e-6)
+    assert depth_errors(truth * 3, truth)["metric_absrel"] == pytest.approx(2, abs=1e-5)
+    assert depth_errors(np.full_like(truth, 2.0), truth)["absrel"] > 0.2
+    assert affine_r2(2 * truth + 1, truth) == pytest.approx(1)
+    step = np.ones((40, 50), np.float32)
+    step[:, 25:] = 4
+    assert edge_sharpness(step, step) == pytest.approx(1)
+    assert edge_sharpness(np.ones_like(step), step) == pytest.approx(0)

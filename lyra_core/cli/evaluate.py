@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -32,10 +35,23 @@ def memory(
     """Compare memory modes on loops through ground-truth rooms."""
 
     def task(console: Console) -> int:
-        from lyra_core.training.memory_evaluation import evaluate_memory
+        from lyra_core.pipeline.report import plain
+        from lyra_core.training.memory_evaluation import QUICK, MemoryPlan
+        from lyra_core.training.memory_report import run
+        from lyra_core.world import write_text
 
-        result = evaluate_memory(out, rooms=2 if quick else rooms, seeds=1 if quick else seeds, log=console.say)
-        console.result({"ok": True, "exit_code": DONE, "rows": result})
+        plan = QUICK if quick else MemoryPlan(rooms=rooms, seeds=seeds)
+        out.mkdir(parents=True, exist_ok=True)
+
+        def tell(done: int, total: int) -> None:
+            print(f"  {done} of {total} rooms", file=sys.stderr, flush=True)
+
+        report = run(plan, plot_path=out / "memory.png", workers=min(2, os.cpu_count() or 1), progress=tell)
+        write_text(out / "memory.json", json.dumps(plain(report.as_json()), indent=1) + "\n")
+        write_text(out / "memory.txt", report.text() + "\n")
+        console.say(report.text())
+        console.say(f"\nwritten: {out / 'memory.json'}, memory.txt and memory.png")
+        console.result({"ok": True, "exit_code": DONE, "rows": report.rows, "differences": report.differences})
         return DONE
 
     raise typer.Exit(guarded(json_, task))

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: UP018 - float(0.0) declares a dynamic variable in Warp
 """Patch search and patch voting for filling holes (PatchMatch; Barnes et al., SIGGRAPH 2009, in Jacobi form).
 
 Every target reads the field of the previous sweep and writes its own cell, so bands of targets run in any order with
@@ -37,8 +38,8 @@ def _cost(
     step = scale[ty, tx] - scale[sy, sx]
     away = (float(tx - sx) * float(tx - sx) + float(ty - sy) * float(ty - sy)) / float(width * width)
     extra = scale_weight * step * step + near_weight * away
-    total = 0.0
-    norm = 1.0e-6
+    total = float(0.0)
+    norm = float(1.0e-6)
     # The full weight is known only at the end; the partial mean over the largest possible weight is a lower bound.
     bound = (limit - extra) * float((2 * radius + 1) * (2 * radius + 1))
     if bound <= 0.0:
@@ -88,7 +89,7 @@ def _improve(
     kind = wanted[ty, tx]
     by = field[ty, tx, 0]
     bx = field[ty, tx, 1]
-    best = _cost(image, weight, scale, tx, ty, bx, by, radius, scale_weight, near_weight, 1.0e6)
+    best = _cost(image, weight, scale, tx, ty, bx, by, radius, scale_weight, near_weight, float(1.0e6))
     # Neighbours at two distances: their source, moved along.
     for k in range(8):
         step = wp.where(k < 4, 1, reach)
@@ -141,10 +142,10 @@ def _vote(
     x = holes[i, 1]
     height = image.shape[0]
     width = image.shape[1]
-    r = 0.0
-    g = 0.0
-    b = 0.0
-    norm = 0.0
+    r = float(0.0)
+    g = float(0.0)
+    b = float(0.0)
+    norm = float(0.0)
     for dy in range(-radius, radius + 1):
         ty = y + dy
         if ty >= 0 and ty < height:

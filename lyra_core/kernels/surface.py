@@ -139,9 +139,7 @@ def quad(
                             if owner == source:
                                 take = z < depth_out[row, column]
                             elif owner >= 0:
-                                take = wins(
-                                    patches, owner, depth_out[row, column], source, z, x, y, tolerance, finer
-                                )
+                                take = wins(patches, owner, depth_out[row, column], source, z, x, y, tolerance, finer)
                             if take:
                                 depth_out[row, column] = z
                                 source_out[row, column] = source
@@ -457,5 +455,7 @@ def shade(
                 start = -0.5 * spread + 0.5 * step
                 for n in range(taps):
                     for m in range(taps):
-                        total += sample(patches[owner].rgb, px + start + float(m) * step, py + start + float(n) * step, 0)
+                        total += sample(
+                            patches[owner].rgb, px + start + float(m) * step, py + start + float(n) * step, 0
+                        )
                 rgb_out[row, column] = total / float(taps * taps)

@@ -124,9 +124,7 @@ def _codes(depth: _F32, usable: NDArray[np.bool_], shown: NDArray[np.bool_], jum
     return code
 
 
-def _cropped_codes(
-    depth: _F32, usable: NDArray[np.bool_], shown: NDArray[np.bool_], jump: float
-) -> NDArray[np.uint8]:
+def _cropped_codes(depth: _F32, usable: NDArray[np.bool_], shown: NDArray[np.bool_], jump: float) -> NDArray[np.uint8]:
     """_codes, worked out only around the shown pixels; four pixels of margin decide their cells."""
     height, width = depth.shape
     code = np.zeros((height + 1, width + 1), np.uint8)

@@ -25,7 +25,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f"{TEMPORARY_MARK}{os.getpid()}-{path.name}")
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise WorldError(
             f"Cannot write {path.name}", got=str(error), do="Free disk space or check permissions; then use --resume"

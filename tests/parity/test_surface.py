@@ -183,9 +183,7 @@ def test_the_result_does_not_depend_on_the_number_of_threads(monkeypatch):
             np.testing.assert_array_equal(getattr(views[0], name), getattr(other, name))
 
 
-@given(
-    top=st.integers(0, 110), left=st.integers(0, 190), tall=st.integers(1, 60), wide=st.integers(1, 90)
-)
+@given(top=st.integers(0, 110), left=st.integers(0, 190), tall=st.integers(1, 60), wide=st.integers(1, 90))
 @settings(max_examples=20, deadline=None)
 def test_a_small_shown_region_is_cut_as_in_the_whole_image(top, left, tall, wide):
     shown = np.zeros(WHOLE[1].shape, bool)

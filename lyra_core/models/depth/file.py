@@ -96,6 +96,7 @@ class FileDepth:
         """Depth [m] at the size of rgb (H, W, 3); InputError if the aspect differs by more than 3 %."""
         import cv2
 
+        del intrinsics  # z-depth needs no lens
         height, width = rgb.shape[:2]
         rows, columns = self._depth.shape
         stretch = (columns / rows) / (width / height)

@@ -45,7 +45,7 @@ def _tidy(mask: NDArray[np.bool_], below: NDArray[np.bool_], share: NDArray[np.f
     """Keep what hangs together with the bottom centre, close small holes, and fall back to a plain ramp."""
     import cv2
 
-    height, width = mask.shape
+    height = len(mask)
     mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool)
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
     bottom = labels[int(0.93 * height) :]

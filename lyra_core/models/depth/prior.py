@@ -55,7 +55,7 @@ class PriorDepth:
         indoor = sky.mean() < 0.005
         layout = build_layout(view, ground, small_sky, ceiling_height=_CEILING if indoor else None)
         floor = refine_mask(rgb, ground) & ~sky & (full.drop > _CAMERA_HEIGHT / _LIMIT)
-        depth = _depth(full, rgb, layout, floor)
+        depth = _depth(full, layout, floor)
         depth[sky] = 0.0
         return DepthEstimate(
             depth,
@@ -72,7 +72,7 @@ class PriorDepth:
         )
 
 
-def _depth(full: View, rgb: NDArray[np.float32], layout: Layout, floor: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _depth(full: View, layout: Layout, floor: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Evaluate the planes at full size."""
     import cv2
 

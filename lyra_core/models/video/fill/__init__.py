@@ -1,2 +1,3 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+"""Filling of what no past frame shows: geometry first, then texture."""

@@ -176,7 +176,7 @@ def complete_geometry(guide: Guide, known: NDArray[np.bool_]) -> Completed:
     seen = _seen_kind(guide, solid, rise, (level, ceiling))
     grid = _grid(guide, known, seen, up, (level, ceiling))
     far = 1.0 / (1.5 * max(float(guide.depth.max(initial=0.0)), 4.0))
-    inverse, kind = _extend(grid, rays, rise, up, (level, ceiling), far)
+    inverse, kind = _extend(grid, rays, rise, (level, ceiling), far)
     depth = np.where(kind == SKY, 0, 1.0 / np.maximum(inverse, far)).astype(np.float32)
     kind = np.where(known, seen, kind).astype(np.uint8)
     depth = np.where(known, np.where(guide.sky, 0, guide.depth), depth)
@@ -207,7 +207,7 @@ def _seen_kind(
 
 
 def _extend(
-    grid: _Grid, rays: _F32, rise: _F32, up: NDArray[np.float64], levels: tuple[float, float | None], far: float
+    grid: _Grid, rays: _F32, rise: _F32, levels: tuple[float, float | None], far: float
 ) -> tuple[_F32, NDArray[np.uint8]]:
     """Inverse depth and kind of all full pixels from the background cells nearest to them."""
     import cv2

@@ -120,7 +120,8 @@ def _check_size(image: Image.Image, name: str) -> None:
 def _sixteen_bit(image: Image.Image) -> bool:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return True
-    return bool(image.tile) and ";16" in str(image.tile[0][3])
+    tiles = getattr(image, "tile", [])  # what the file stores, before Pillow reduces it
+    return bool(tiles) and ";16" in str(tiles[0][3])
 
 
 def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:

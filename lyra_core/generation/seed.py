@@ -1,5 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# The stubs of cv2 lose dtypes:
+# pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false
 """A photo becomes the first view of a level, metric world."""
 
 from __future__ import annotations

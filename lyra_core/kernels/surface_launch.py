@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Buffers and launches around lyra_core.kernels.surface."""
+"""Buffers and launches around lyra_core.kernels.surface and shade."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
+from lyra_core.kernels import shade as shading
 from lyra_core.kernels import surface as kernels
 from lyra_core.kernels.launch import load_module, run_bands, worker_count
 
@@ -76,6 +77,7 @@ def render(
 ) -> tuple[_F32, NDArray[np.int32], _F32, _F32, NDArray[np.bool_]]:
     """depth, source, source_xy, rgb, sky of `lyra_core.ops.surface.render_surface`; matrices as its _matrices."""
     load_module(kernels.__name__, device)
+    load_module(shading.__name__, device)
     height, width = size
     colored = size if shaded else (1, 1)
     if not surfaces:
@@ -93,7 +95,7 @@ def render(
 
     def color(start: int, stop: int) -> None:
         wp.launch(
-            kernels.shade, dim=stop - start, device=device,
+            shading.shade, dim=stop - start, device=device,
             inputs=[patches, depth, source, start, int(shaded), int(bicubic), int(sky)],
             outputs=[source_xy, rgb, is_sky],
         )  # fmt: skip

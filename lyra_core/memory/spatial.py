@@ -22,7 +22,7 @@ from lyra_core.memory.cloud import PointCloud
 from lyra_core.memory.store import ArrayStore
 from lyra_core.ops.coverage import View, greedy, in_view, make_view
 from lyra_core.ops.device import resolve_device
-from lyra_core.ops.reproject import reliability_mask
+from lyra_core.ops.reproject import Source, reliability_mask, reproject
 from lyra_core.ops.surface import Surface, SurfaceView, prepare_surface, render_surface, tile_hull
 from lyra_core.types import Camera, Frame, Guide
 
@@ -35,6 +35,8 @@ DEPTH_TOLERANCE = 0.05
 
 FINER = 1.5
 """A later frame takes over a surface that it saw with pixels this much smaller."""
+
+_RELIABLE_RATIO, _RELIABLE_WIDTH = 0.05, 832
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,9 @@ class SpatialMemory:
                 "A frame can be inserted once", got=f"index {frame.index} again", do="Call remove_from first"
             )
         owned = self.mode == "per_frame_owned"
-        reliable = reliability_mask(frame.depth, device=self._device)
+        # The reference's ratio belongs to its 832 pixels: fewer pixels mean larger steps on the same surface.
+        ratio = _RELIABLE_RATIO * max(1.0, _RELIABLE_WIDTH / frame.camera.width)
+        reliable = reliability_mask(frame.depth, ratio=ratio, device=self._device)
         # Owned pixels need no reliability margin: at silhouettes the grid is cut, and a margin dropped there
         # would be invented anew by the next frame. Plain retrieval keeps the margin of the reference.
         shown = frame.owned if owned else None
@@ -138,13 +142,14 @@ class SpatialMemory:
         if self.mode == "global_cloud":
             return self._cloud_guide(camera, frames)
         ids = self._sources(camera, frames)
-        owned = self.mode == "per_frame_owned"
+        if self.mode != "per_frame_owned":
+            return self._merged_guide(camera, ids)
         view = render_surface(
             [self._surface(i) for i in ids],
             camera,
             device=self._device,
             tolerance=DEPTH_TOLERANCE,
-            finer=FINER if owned else 0.0,
+            finer=FINER,
             sky=True,
         )
         return _guide(view, ids, camera)
@@ -183,17 +188,44 @@ class SpatialMemory:
             arrays.get("sky"),
         )
 
+    def _sky_guide(self, camera: Camera, ids: Sequence[int]) -> Guide:
+        """Only the sky of these frames."""
+        ids = [i for i in ids if self._entries[i].shows_sky]
+        view = render_surface([_without_geometry(self._surface(i)) for i in ids], camera, device=self._device, sky=True)
+        return _guide(view, ids, camera)
+
+    def _merged_guide(self, camera: Camera, ids: Sequence[int]) -> Guide:
+        """Plain per-frame retrieval as in Lyra 2: all reliable pixels of the chosen frames, merged by the soft splat."""
+        sky = self._sky_guide(camera, ids)
+        ids = [i for i in ids if self._entries[i].draws]
+        if not ids:
+            return sky
+        sources = []
+        for i in ids:
+            arrays, view = self._store.get(i), self._entries[i].view
+            rgb = arrays["rgb"].astype(np.float32) / np.float32(255)
+            sources.append(Source(rgb, arrays["depth"], arrays["reliable"] & (arrays["depth"] > 0), view.camera))
+        seen = reproject(sources, camera, device=self._device)
+        assert seen.source is not None
+        assert seen.source_xy is not None
+        names = np.array([*ids, -1], np.int32)
+        return Guide(
+            rgb=np.where(seen.mask[..., None], np.clip(seen.rgb, 0, 1), sky.rgb),
+            depth=np.where(seen.mask, seen.depth, 0),
+            known=seen.mask | sky.known,
+            sky=sky.sky & ~seen.mask,
+            source=np.where(seen.mask, names[seen.source], sky.source),
+            source_xy=np.where(seen.mask[..., None], seen.source_xy, sky.source_xy),
+            camera=camera,
+        )
+
     def _cloud_guide(self, camera: Camera, frames: Sequence[int] | None) -> Guide:
         ids = [i for i in self.frame_ids if self._kept(i) and (frames is None or i in set(frames))]
         cloud = self._cloud if frames is None else None
         if cloud is None:
             cloud = PointCloud.fuse((self._surface(i), self._store.get(i)["reliable"]) for i in ids)
             self._cloud = cloud if frames is None else None
-        sky_only = [_without_geometry(self._surface(i)) for i in ids if self._entries[i].shows_sky]
-        sky_ids = [i for i in ids if self._entries[i].shows_sky]
-        view = render_surface(sky_only, camera, device=self._device, sky=True)
-        guide = _guide(view, sky_ids, camera)
-        return cloud.over(guide)
+        return cloud.over(self._sky_guide(camera, ids))
 
 
 def _pack(surface: Surface, reliable: NDArray[np.bool_]) -> dict[str, NDArray]:

@@ -248,7 +248,8 @@ def render_surface(
     finer: a later source of the same surface takes the pixel if its pixels are this factor smaller there;
         0 switches that off.
     sky: fill pixels without a surface from the sources' sky masks (by direction, sky is at infinity).
-    bicubic: Catmull-Rom colour interpolation, else bilinear. Minified colour is box-filtered.
+    bicubic: Catmull-Rom colour interpolation, else bilinear. Minified colour is box-filtered, and no filter
+        reaches across a silhouette.
     """
     device = resolve_device(device)
     if device == "numpy":

@@ -49,13 +49,13 @@ def render(
         xy[mine] = q[:, :2] / q[:, 2:]
         slope = np.linalg.norm(back[:2, 0] - xy[mine] * back[2, 0], axis=1) * depth[mine] / q[:, 2]
         if shaded:
-            rgb[mine] = _minified(source.rgb, xy[mine], slope, bicubic)
+            rgb[mine] = _minified(source, xy[mine], slope, bicubic)
         if sky and source.sky is not None:
             hit, place = _sky(source, (owner < 0) & ~is_sky, pixel @ back.T)
             is_sky |= hit
             owner[hit], xy[hit] = number, place[hit]
             if shaded:
-                rgb[hit] = _sample(source.rgb, place[hit], bicubic)
+                rgb[hit] = _sample(source.rgb, place[hit], _sky_levels(source.sky, place[hit]))
     return SurfaceView(depth, owner, xy, owner >= 0, rgb if shaded else None, is_sky if sky else None)
 
 
@@ -125,35 +125,56 @@ def _sky(
     return hit, place
 
 
-def _minified(rgb: NDArray[np.uint8] | None, xy: _F32, spread: NDArray[np.float64], bicubic: bool) -> _F32:
+def _levels(code: NDArray[np.uint8], xy: _F32, bicubic: bool) -> NDArray[np.int64]:
+    """(N,) 2 bicubic, 1 bilinear, 0 nearest: the widest filter whose taps stay on one surface."""
+    j, i = (np.clip(np.floor(xy - 0.5).astype(int) + 1, 0, np.array(code.shape)[::-1] - 1)).T
+    whole = np.pad(code == 16, 1)
+    i, j = i + 1, j + 1
+    around = whole[i - 1, j] & whole[i + 1, j] & whole[i, j - 1] & whole[i, j + 1]
+    return np.where(whole[i, j], 1 + (around & bicubic), 0)
+
+
+def _sky_levels(sky: NDArray[np.uint8], xy: NDArray[np.floating]) -> NDArray[np.int64]:
+    """(N,) 1 bilinear if the four taps are sky, else 0 nearest."""
+    j, i = np.floor(xy - 0.5).astype(int).T
+    rows, columns = sky.shape
+    taps = [sky[np.clip(i + dy, 0, rows - 1), np.clip(j + dx, 0, columns - 1)] > 0 for dy in (0, 1) for dx in (0, 1)]
+    return np.logical_and.reduce(taps).astype(np.int64)
+
+
+def _minified(source: Surface, xy: _F32, spread: NDArray[np.float64], bicubic: bool) -> _F32:
     """Colours (N, 3); where a target pixel spans several source pixels, the mean of a grid of samples."""
-    assert rgb is not None
-    out = _sample(rgb, xy, bicubic)
+    level = _levels(source.code, xy, bicubic)
+    out = _sample(source.rgb, xy, level)
     taps = np.clip(np.ceil(spread - 0.25), 1, 4).astype(int)
     for count in range(2, 5):
-        some = taps == count
+        some = (taps == count) & (level > 0)
         offset = (np.arange(count) + 0.5) / count - 0.5
         grid = np.stack(np.meshgrid(offset, offset), -1).reshape(-1, 2)
         points = xy[some][:, None] + spread[some][:, None, None] * grid
-        out[some] = _sample(rgb, points.reshape(-1, 2), False).reshape(-1, count * count, 3).mean(1)
+        bilinear = np.ones(points.shape[0] * count * count, np.int64)
+        out[some] = _sample(source.rgb, points.reshape(-1, 2), bilinear).reshape(-1, count * count, 3).mean(1)
     return out
 
 
-def _sample(rgb: NDArray[np.uint8] | None, xy: NDArray[np.floating], bicubic: bool) -> _F32:
-    """Catmull-Rom (Keys 1981, a = -0.5) or bilinear colour 0..1 at pixel coordinates (N, 2), edges repeated."""
+def _sample(rgb: NDArray[np.uint8] | None, xy: NDArray[np.floating], level: NDArray[np.int64]) -> _F32:
+    """Catmull-Rom (Keys 1981, a = -0.5; level 2), bilinear (1) or nearest (0) colour 0..1 at pixels (N, 2)."""
     assert rgb is not None
     height, width = rgb.shape[:2]
     corner = np.floor(xy - 0.5)
     t = xy - 0.5 - corner
     on_pixel = (np.minimum(t, 1 - t) < 2e-3).all(-1)  # copies stay exact
     t[on_pixel] = np.round(t[on_pixel])
-    weights, offsets = (_cubic(t), range(-1, 3)) if bicubic else (np.stack([1 - t, t], -1), range(2))
+    nearest = np.clip(np.floor(xy).astype(int), 0, (width - 1, height - 1))
+    linear = np.pad(np.stack([1 - t, t], -1), ((0, 0), (0, 0), (1, 1)))
+    weights, offsets = np.where((level == 2)[:, None, None], _cubic(t), linear), range(-1, 3)
     total = np.zeros((len(xy), 3))
     for n, dy in enumerate(offsets):
         for m, dx in enumerate(offsets):
             x = np.clip(corner[:, 0].astype(int) + dx, 0, width - 1)
             y = np.clip(corner[:, 1].astype(int) + dy, 0, height - 1)
             total += (weights[:, 0, m] * weights[:, 1, n])[:, None] * rgb[y, x]
+    total = np.where((level == 0)[:, None], rgb[nearest[:, 1], nearest[:, 0]], total)
     return (np.clip(total, 0, 255) / 255).astype(np.float32)
 
 

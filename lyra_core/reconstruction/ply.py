@@ -133,10 +133,9 @@ def read_ply(path: str | os.PathLike[str]) -> Gaussians:
         table = np.frombuffer(data, dtype, count, start)
     gaussians = _from_table(table, path)
     _check(gaussians, str(path))
-    length = np.linalg.norm(gaussians.quats_wxyz, axis=1, keepdims=True)
-    return Gaussians(
-        gaussians.means, gaussians.quats_wxyz / length, gaussians.scales, gaussians.opacities, gaussians.sh
-    )
+    quats = gaussians.quats_wxyz
+    length = np.sqrt(np.einsum("ij,ij->i", quats, quats))[:, None]
+    return Gaussians(gaussians.means, quats / length, gaussians.scales, gaussians.opacities, gaussians.sh)
 
 
 def _parse_header(data: bytes, path: Path) -> tuple[str, int, list[tuple[str, str]], int]:
@@ -186,6 +185,11 @@ def _columns(table: NDArray[np.void], names: list[str], path: Path) -> NDArray[n
             got=f"no {', '.join(missing)}; found {', '.join(present)}",
             do="Export it in the INRIA layout (x y z, f_dc, opacity, scale, rot)",
         )
+    kinds = {table.dtype[name] for name in present}
+    first = present.index(names[0]) if names else 0
+    if kinds == {np.dtype("<f4")} and present[first : first + len(names)] == tuple(names):
+        # The usual file: one matrix of float32, of which these are neighbouring columns.
+        return table.view("<f4").reshape(len(table), len(present))[:, first : first + len(names)]
     out = np.empty((len(table), len(names)), np.float32)
     for column, name in enumerate(names):
         out[:, column] = table[name]
@@ -209,6 +213,6 @@ def _from_table(table: NDArray[np.void], path: Path) -> Gaussians:
         opacities = 1 / (1 + np.exp(-logit))
         scales = np.exp(_columns(table, ["scale_0", "scale_1", "scale_2"], path))
     opacities = np.where(np.isnan(logit), np.nan, opacities)
-    means = _columns(table, ["x", "y", "z"], path)
-    quats = _columns(table, ["rot_0", "rot_1", "rot_2", "rot_3"], path)
+    means = np.ascontiguousarray(_columns(table, ["x", "y", "z"], path))
+    quats = np.ascontiguousarray(_columns(table, ["rot_0", "rot_1", "rot_2", "rot_3"], path))
     return Gaussians(means, quats, np.maximum(scales, np.finfo(np.float32).tiny), opacities, sh)

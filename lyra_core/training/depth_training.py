@@ -36,7 +36,7 @@ from lyra_core.training.depth_loss import LossWeights, depth_loss, elevation_tar
 from lyra_core.training.depth_metrics import depth_errors, mean_errors
 from lyra_core.training.view_store import ViewStore
 
-__all__ = ["Batch", "export", "imagenet_encoder", "main", "make_batch", "rate_factor", "train"]
+__all__ = ["Batch", "average_weights", "export", "imagenet_encoder", "main", "make_batch", "rate_factor", "train"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -227,11 +227,18 @@ def train(config: DictConfig) -> None:
                 log.write(json.dumps({"step": state.step, "samples": state.samples, **figures}) + "\n")
 
 
-def export(config: DictConfig, folder: Path) -> None:
-    """Write the averaged weights of the last checkpoint as the model that ships."""
-    state = torch.load(Path(config.run) / "checkpoint.pt", weights_only=True)
+def average_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Mean of several checkpoints' weights: does for a run cut short what a falling learning rate does for a whole one."""
+    return {name: torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]}
+
+
+def export(config: DictConfig, folder: Path, checkpoints: Sequence[Path] = ()) -> None:
+    """Write the averaged weights of the last checkpoint, or the mean of several checkpoints, as the model that ships."""
+    paths = list(checkpoints) or [Path(config.run) / "checkpoint.pt"]
+    states = [torch.load(path, weights_only=True, map_location="cpu") for path in paths]
     plain = OmegaConf.to_container(config)
-    write_weights(folder, state["ema"], {"step": state["step"], "samples": state["samples"], "training": plain})
+    facts = {"step": states[-1]["step"], "samples": states[-1]["samples"], "averaged": len(states), "training": plain}
+    write_weights(folder, average_weights([state["ema"] for state in states]), facts)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -239,13 +246,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m lyra_core.training.depth_training")
     parser.add_argument("--config", type=Path, default=Path("config/train_depth.yaml"))
     parser.add_argument("--export", type=Path, default=None, help="write the weights here instead of training")
+    parser.add_argument("--average", type=Path, nargs="+", default=(), help="checkpoints whose mean is exported")
     parser.add_argument("overrides", nargs="*", help="key=value")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = OmegaConf.merge(OmegaConf.load(given.config), OmegaConf.from_dotlist(given.overrides))
     assert isinstance(config, DictConfig)
     if given.export is not None:
-        export(config, given.export)
+        export(config, given.export, given.average)
     else:
         train(config)
 

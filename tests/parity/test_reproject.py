@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -182,3 +185,10 @@ def test_no_source_and_wrong_sizes_are_refused():
         Source(np.zeros((30, 40, 3), np.float32), depth[:-1], depth > 0, camera)
     with pytest.raises(ConfigError, match="Unknown device"):
         reliability_mask(depth, device="tpu")
+
+
+def test_starting_warp_prints_nothing():
+    code = "from lyra_core.kernels.launch import initialise; initialise()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert done.stderr == ""

@@ -116,7 +116,8 @@ class FileDepth:
             from lyra_core.models.depth.sky import sky_mask
 
             sky = sky_mask(rgb) & (depth == 0)
-        missing = (depth == 0) & ~sky
+        open_sky = np.asarray(sky, dtype=bool)
+        missing = (depth == 0) & ~open_sky
         notes: tuple[str, ...] = ()
         if missing.any():
             _, nearest = cv2.distanceTransformWithLabels(
@@ -126,5 +127,5 @@ class FileDepth:
             values[nearest[depth > 0]] = depth[depth > 0]
             depth = np.where(missing, values[nearest], depth)
             notes = (f"{missing.mean():.1%} of the depth file was empty and filled from its neighbours",)
-        depth = np.where(sky, 0, depth).astype(np.float32)
-        return DepthEstimate(depth, sky, kind="metric", confidence=0.9, notes=notes)
+        depth = np.where(open_sky, 0, depth).astype(np.float32)
+        return DepthEstimate(depth, open_sky, kind="metric", confidence=0.9, notes=notes)

@@ -1,5 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# The stubs of cv2 lose dtypes:
+# pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false
 """PriorDepth: depth of one photo without training: horizon, ground plane, upright surfaces, room box, sky far."""
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# The stubs of cv2 lose dtypes:
+# pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false
 """Sky mask of a photo from colour, texture and position; no training.
 
 Sky is a smooth region that reaches the top border, is blue or brighter than what is below it, and has no straight

@@ -1,5 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# The stubs of cv2 lose dtypes:
+# pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false
 """Remove what reprojection leaves over holes: crumbs, spurs and foreground fringes."""
 
 from __future__ import annotations

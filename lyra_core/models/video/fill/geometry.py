@@ -1,5 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# The stubs of cv2 lose dtypes:
+# pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false
 """Depth of the unseen: planes continued from the background side of every hole.
 
 Where a hole was torn open by parallax, only its far side knows what is behind; where the picture simply ended, what
@@ -75,11 +77,11 @@ def _ceiling_height(height: _F32, rise: _F32, usable: NDArray[np.bool_]) -> floa
     return float(edges[best] + 0.03) if counts[best] > 0.35 * len(above) else None
 
 
-def _upright_planes(inverse: _F32, wall: NDArray[np.bool_], rays: _F32, up: NDArray[np.float64]) -> _F32:
+def _upright_planes(inverse: _F32, wall: NDArray[np.bool_], rays: _F32, gravity: NDArray[np.float64]) -> _F32:
     """(h, w, 3) vertical plane through each wall cell, fitted in a window; facing the camera where no fit holds."""
     import cv2
 
-    up = up.astype(np.float32)
+    up = gravity.astype(np.float32)
     ahead = np.array([0, 0, 1], np.float32) - up * up[2]
     ahead /= max(float(np.linalg.norm(ahead)), 1e-6)
     aside = np.cross(up, ahead)

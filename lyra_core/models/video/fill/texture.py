@@ -1,5 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# The stubs of cv2 lose dtypes:
+# pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false
 """Colour of the unseen: coarse-to-fine patch synthesis from what is seen on the same kind of surface.
 
 Search and voting after Wexler, Shechtman, Irani (PAMI 2007) with PatchMatch; the last step copies full pixels along

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lyra_core.geometry.projection import pixel_rays
 from lyra_core.geometry.se3 import rigid
+from lyra_core.types import Camera
 
-__all__ = ["FloorFit", "fit_floor", "level_pose", "pitch_roll"]
+__all__ = ["FloorFit", "fit_floor", "level_pose", "pitch_roll", "settle_floor"]
 
 _F = NDArray[np.float64]
 _TILT = math.radians(20.0)  # how far the floor may lean against the gravity that the lines of the photo suggest
@@ -101,3 +103,27 @@ def pitch_roll(up: _F) -> tuple[float, float]:
     """Elevation of the optical axis (negative looks down) and roll of a camera with this up direction [deg]."""
     pitch = math.degrees(math.asin(float(np.clip(up[2], -1, 1))))
     return pitch, math.degrees(math.atan2(-float(up[0]), -float(up[1])))
+
+
+def settle_floor(
+    depth: NDArray[np.float32], camera: Camera, *, sure: float = 0.06, doubtful: float = 0.14, below: float = 0.3
+) -> NDArray[np.float32]:
+    """Put what is nearly floor on the floor plane z = 0: a learned depth map has waves there, a robot needs none.
+
+    Parameters
+    ----------
+    depth: (H, W) float32 z-depth [m], 0 where none. camera: level view over the plane.
+    sure: pixels whose depth is this near (relative) to the plane's take the plane's depth.
+    doubtful: from sure to here the correction fades out, so that the feet of things stay joined to the floor.
+    below: pixels that lie under the floor by up to this much take the plane's depth too.
+    """
+    direction = pixel_rays(camera) @ camera.world_from_camera[2, :3].astype(np.float32)
+    down = direction < -1e-3
+    plane = np.where(down, camera.center[2] / np.where(down, -direction, 1), np.inf)
+    short = 1 - depth / plane  # > 0: in front of the plane, < 0: under the floor
+    weight = np.where(
+        short >= 0, np.clip((doubtful - short) / (doubtful - sure), 0, 1), np.clip((below + short) / (below / 3), 0, 1)
+    )
+    weight = np.where(down & (depth > 0), weight, 0)
+    out = np.where(weight > 0, depth + weight * (np.where(down, plane, 0) - depth), depth)
+    return out.astype(np.float32)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
-from lyra_core.generation.floor import FloorFit, fit_floor, level_pose, pitch_roll
+from lyra_core.generation.floor import FloorFit, fit_floor, level_pose, pitch_roll, settle_floor
 from lyra_core.generation.photo import Photo, load_photo
 from lyra_core.models.protocols import DepthEstimate, DepthModel
 from lyra_core.types import Camera, Frame
@@ -24,6 +24,7 @@ __all__ = ["SeedOptions", "SeedView", "load_photo", "make_seed", "seed_from_phot
 
 _DEFAULT_FOV = 63.0  # horizontal [deg]; a 28 mm equivalent lens, the usual phone camera
 _DEFAULT_HEIGHT = 1.5
+_FLOOR_SHARE = 0.15  # of the lower points on one plane; less is no floor that others could be pulled onto
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +265,8 @@ def make_seed(photo: Photo, depth_model: DepthModel, options: SeedOptions, rng: 
         notes.append("no floor found in the photo; the lowest points are taken for it")
     pitch, roll = pitch_roll(floor.up)
     camera = Camera(intrinsics, level_pose(floor.up, height, yaw_deg=options.yaw), photo.width, photo.height)
+    if floor.inliers >= _FLOOR_SHARE:
+        depth = np.where(sky, 0, settle_floor(depth, camera)).astype(np.float32)
     return SeedView(
         rgb, depth, sky, camera, focal_source, scale_source, confidence, height, floor.inliers,
         floor.rms * factor, pitch, roll, tuple(notes),

@@ -14,6 +14,7 @@ from lyra_core.models.protocols import DepthModel, VideoModel
 __all__ = ["DEPTH_MODELS", "VIDEO_MODELS", "default_depth", "depth_model", "video_model"]
 
 DEPTH_MODELS: dict[str, str] = {
+    "embedded": "lyra_core.models.depth.embedded:EmbeddedDepth",
     "file": "lyra_core.models.depth.file:FileDepth",
     "prior": "lyra_core.models.depth.prior:PriorDepth",
 }

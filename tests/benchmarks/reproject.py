@@ -6,8 +6,9 @@
 
 Both make the 5x5 reliability mask, unproject, project, and splat colour and depth. The peer is written
 the straightforward way (batched matrix products, `index_put_` with accumulate, once for colour and once
-for depth), as Lyra 2.0 describes it. Runs alternate A B A B in one process; medians of wall time. Both
-sides get the same number of threads. Other work on the machine disturbs the figures, less so the ratios.
+for depth), as Lyra 2.0 describes it. Runs alternate A B A B in one process; medians. Both sides
+get the same number of threads. On a busy machine read the CPU time at one thread; torch's wall time at two
+threads then measures waiting, not work.
 """
 
 from __future__ import annotations
@@ -109,10 +110,11 @@ def ours(rgb, depth, source, target, *, compat, index):
     return run
 
 
-def timed(run) -> float:
-    start = time.perf_counter()
+def timed(run) -> tuple[float, float]:
+    """(wall, CPU of all threads) [ms]."""
+    wall, used = time.perf_counter(), time.process_time()
     run()
-    return (time.perf_counter() - start) * 1e3
+    return (time.perf_counter() - wall) * 1e3, (time.process_time() - used) * 1e3
 
 
 def main() -> None:
@@ -142,16 +144,19 @@ def main() -> None:
         torch.set_num_threads(threads)
         os.environ["LYRA_THREADS"] = str(threads)
         launch.worker_count.cache_clear()
-        times: dict[str, list[float]] = {name: [] for name in runs}
+        times: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
         for run in runs.values():
             run()
         for _ in range(arguments.rounds):
             for name, run in runs.items():
                 times[name].append(timed(run))
-        medians = {name: statistics.median(values) for name, values in times.items()}
-        print(f"\n{threads} thread(s), {WIDTH}x{HEIGHT}, median of {arguments.rounds} (min):")
-        for name, value in medians.items():
-            print(f"  {name:24s} {value:8.1f} ms (min {min(times[name]):6.1f})   {medians['torch'] / value:5.1f}x")
+        print(f"\n{threads} thread(s), {WIDTH}x{HEIGHT}, median of {arguments.rounds} rounds; ratio to torch:")
+        base = [statistics.median(values) for values in zip(*times["torch"], strict=True)]
+        for name, rows in times.items():
+            wall, used = (statistics.median(values) for values in zip(*rows, strict=True))
+            print(
+                f"  {name:24s} wall {wall:7.1f} ms {base[0] / wall:5.1f}x   CPU {used:7.1f} ms {base[1] / used:5.1f}x"
+            )
 
 
 if __name__ == "__main__":

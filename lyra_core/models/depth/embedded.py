@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
-from lyra_core.models.depth.upsample import snap_edges, upsample_log_depth, upsample_logits
+from lyra_core.models.depth.upsample import blend_detail, sky_mask, snap_edges, upsample_log_depth
 from lyra_core.models.depth.weights import default_folder, read_network
 from lyra_core.models.protocols import DepthEstimate
 
 if TYPE_CHECKING:
+    from lyra_core.models.depth.inference import NetworkOutput
     from lyra_core.models.depth.network import DepthNetwork
 
 __all__ = ["EmbeddedDepth"]
 
-_PIXELS = 86_000  # working resolution: 384x224 for a wide photo; finer than that the network has not seen
+_COARSE, _FINE = 50_000, 130_000  # working resolutions [pixels]: layout is best at the first, edges at the second
+_LAYOUT_SCALE = 1 / 24  # of the picture's longer side: what is smoother than this comes from the coarse pass
 _FARTHEST = 120.0  # metres
 
 
@@ -31,17 +34,20 @@ class EmbeddedDepth:
     Parameters
     ----------
     folder: where depth.safetensors and config.json lie; None: the weights that ship with the checkout.
-    pixels: working resolution in pixels. flip: average with the mirrored photo (twice the time).
+    coarse, fine: working resolutions in pixels of the pass that decides layout, sky and gravity, and of the pass that
+        adds detail (Miangoleh et al. 2021, "Boosting Monocular Depth", as one linear blend); fine = 0 leaves it out.
+    flip: average the coarse pass with that of the mirrored photo.
 
     Weights load at the first estimate; ModelError if they are missing or cut short.
     """
 
     name = "embedded"
 
-    def __init__(self, folder: str | Path | None = None, *, pixels: int = _PIXELS, flip: bool = False) -> None:
+    def __init__(
+        self, folder: str | Path | None = None, *, coarse: int = _COARSE, fine: int = _FINE, flip: bool = True
+    ) -> None:
         self._folder = Path(folder) if folder is not None else default_folder()
-        self._pixels = pixels
-        self._flip = flip
+        self._coarse, self._fine, self._flip = coarse, fine, flip
 
     @cached_property
     def network(self) -> DepthNetwork:
@@ -62,20 +68,36 @@ class EmbeddedDepth:
         ------
         InputError: rgb is not such an array. ModelError: no usable weights.
         """
-        from lyra_core.models.depth.inference import run_network
-
         rgb = np.ascontiguousarray(rgb, dtype=np.float32)
         if rgb.ndim != 3 or rgb.shape[2] != 3 or min(rgb.shape[:2]) < 16:
             raise InputError("A photo must have shape (H, W, 3), 16 pixels or more a side", got=f"shape {rgb.shape}")
         with _one_thread():
-            found = run_network(self.network, rgb, np.asarray(intrinsics), pixels=self._pixels, flip=self._flip)
-        mask = upsample_logits(found.sky, rgb) if sky is None else np.asarray(sky, bool)
+            found = self._run(rgb, np.asarray(intrinsics, np.float64))
+        mask = sky_mask(found.sky, rgb, _elevation(found.up, intrinsics, rgb.shape)) if sky is None else np.asarray(sky, bool)
         depth = np.exp(upsample_log_depth(snap_edges(found.log_depth), rgb))
         depth = np.where(mask, 0.0, np.clip(depth, 0.05, _FARTHEST)).astype(np.float32)
         notes = ("Depth is a learned estimate from one photo; its scale is a guess.",)
         # Elevations that disagree by 3 degrees or more come from a layout that the network did not understand.
         confidence = float(np.clip(0.8 - found.up_spread / np.radians(6.0), 0.2, 0.8))
         return DepthEstimate(depth, mask, kind="metric", up=found.up, confidence=confidence, notes=notes)
+
+
+    def _run(self, rgb: NDArray[np.float32], intrinsics: NDArray[np.float64]) -> NetworkOutput:
+        from lyra_core.models.depth.inference import run_network
+
+        layout = run_network(self.network, rgb, intrinsics, pixels=self._coarse, flip=self._flip)
+        if self._fine <= self._coarse:
+            return layout
+        detail = run_network(self.network, rgb, intrinsics, pixels=self._fine)
+        return replace(layout, log_depth=blend_detail(layout.log_depth, detail.log_depth, _LAYOUT_SCALE), sky=detail.sky)
+
+
+def _elevation(up: NDArray[np.float64], intrinsics: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """(H, W) sine of each ray's angle over the horizon."""
+    x = ((np.arange(shape[1]) + 0.5 - intrinsics[0, 2]) / intrinsics[0, 0]).astype(np.float32)
+    y = ((np.arange(shape[0]) + 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]).astype(np.float32)
+    towards = np.float32(up[0]) * x[None] + (np.float32(up[1]) * y + np.float32(up[2]))[:, None]
+    return towards / np.sqrt(1 + x[None] ** 2 + y[:, None] ** 2)
 
 
 class _one_thread:

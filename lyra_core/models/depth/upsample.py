@@ -95,3 +95,32 @@ def upsample_logits(
     slope = (mean(grey * coarse) - mean_grey * mean_sky) / (mean(grey * grey) - mean_grey**2 + 1e-3)
     offset = mean_sky - slope * mean_grey
     return mean(slope) * grey + mean(offset) > 0.5
+
+
+def sky_mask(
+    probability: NDArray[np.float32], rgb: NDArray[np.float32], elevation: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Sky (H, W) from its probability (h, w): above the horizon, and large or at the upper border.
+
+    elevation: (H, W) sine of each ray's angle over the horizon. A bright patch on a wall or a small window stays a
+    surface: a hole in a wall is worse than a view painted on the pane.
+    """
+    mask = _follow_rim(probability, rgb) & (elevation > -0.02)
+    count, labels, figures, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    large = figures[:, cv2.CC_STAT_AREA] >= 0.01 * mask.size
+    top = (figures[:, cv2.CC_STAT_TOP] == 0) & (figures[:, cv2.CC_STAT_AREA] >= 0.001 * mask.size)
+    keep = large | top
+    keep[0] = False
+    return keep[labels] if count > 1 else mask
+
+
+def blend_detail(
+    layout: NDArray[np.float32], detail: NDArray[np.float32], scale: float
+) -> NDArray[np.float32]:
+    """Log depth of `detail` (h, w) with its smooth part replaced by that of `layout` (any size).
+
+    scale: width (sigma) of what counts as smooth, as a share of the longer side.
+    """
+    height, width = detail.shape
+    coarse = cv2.resize(layout, (width, height), interpolation=cv2.INTER_LINEAR)
+    return detail + cv2.GaussianBlur(coarse - detail, (0, 0), scale * max(height, width))

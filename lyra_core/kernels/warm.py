@@ -7,13 +7,11 @@ from __future__ import annotations
 import importlib
 import logging
 
-import warp as wp
-
-from lyra_core.kernels.launch import initialise
+from lyra_core.kernels.launch import initialise, load_module
 
 __all__ = ["RUN_MODULES", "load_modules"]
 
-RUN_MODULES = ("surface", "coverage", "patch", "splat", "tsdf", "mesh_view")
+RUN_MODULES = ("surface", "shade", "coverage", "patch", "splat", "tsdf", "mesh_view")
 
 _log = logging.getLogger(__name__)
 
@@ -22,8 +20,8 @@ def load_modules(device: str) -> None:
     """Compile or load each module of RUN_MODULES for device; a failure is logged and met again at its launch."""
     initialise()
     for name in RUN_MODULES:
-        module = importlib.import_module(f"lyra_core.kernels.{name}")
+        importlib.import_module(f"lyra_core.kernels.{name}")
         try:
-            wp.load_module(module, device=device)
+            load_module(f"lyra_core.kernels.{name}", device)
         except RuntimeError as error:
             _log.warning("kernel module %s could not be loaded: %s", name, error)

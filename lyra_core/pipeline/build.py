@@ -16,17 +16,13 @@ from numpy.typing import NDArray
 
 from lyra_core.meshing import MeshConfig, WorldMesh, mesh_from_frames, write_glb
 from lyra_core.navigation import OccupancyGrid, Spawn, build_grid, spawn_poses
-from lyra_core.ops.splat import splat
+from lyra_core.ops.splat import splatter
 from lyra_core.pipeline.clock import StageClock
 from lyra_core.pipeline.config import RunConfig
 from lyra_core.pipeline.events import Event, Finished, Note, Progress
 from lyra_core.pipeline.exports import write_camera_files, write_navigation_files
 from lyra_core.pipeline.prove import Proof, prove
-from lyra_core.reconstruction.gaussians import gaussians_from_frames
-from lyra_core.reconstruction.metrics import psnr
-from lyra_core.reconstruction.ply import write_ply
-from lyra_core.reconstruction.scene import GaussianScene
-from lyra_core.reconstruction.video import write_video
+from lyra_core.reconstruction import GaussianConfig, GaussianScene, gaussians_from_frames, psnr, write_ply, write_video
 from lyra_core.types import CameraPath
 from lyra_core.world import FrameSequence, WorldFolder, digest_file
 
@@ -74,9 +70,7 @@ def _path_of(world: WorldFolder) -> CameraPath:
 def _gaussians(world: WorldFolder, config: RunConfig, clock: StageClock, product: Product) -> Iterator[Event]:
     frames = world.frames
     yield clock.start("gaussians", len(frames))
-    scene = gaussians_from_frames(frames)
-    if not config.build.sky:
-        scene = replace(scene, sky=None)
+    scene = gaussians_from_frames(frames, config=GaussianConfig(sky=config.build.sky))
     product.scene = scene
     write_ply(world.folder / "splats.ply", scene.all)
     product.figures["gaussians"] = {
@@ -96,9 +90,9 @@ def _videos(
     yield clock.start(stage, len(path))
     keep = set(np.linspace(0, len(path) - 1, min(12, len(path))).round().astype(int).tolist())
     rendered: list[NDArray[np.uint8]] = []
-    gaussians = product.scene.all
+    drawer = splatter(product.scene.all, device=device)
     for i, frame in enumerate(frames if config.build.flythrough else ()):
-        image = splat(gaussians, frame.camera, device=device).rgb
+        image = drawer.draw(frame.camera).rgb
         rendered.append(_bytes(image))
         product.splat_psnr.append(psnr(image, frame.rgb))
         if i in keep:

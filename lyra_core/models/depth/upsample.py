@@ -76,7 +76,7 @@ def upsample_log_depth(log_depth: NDArray[np.float32], rgb: NDArray[np.float32])
     return out
 
 
-def upsample_logits(
+def _follow_rim(
     probability: NDArray[np.float32], rgb: NDArray[np.float32], *, radius: int = 8
 ) -> NDArray[np.bool_]:
     """Sky probability (h, w) to a mask (H, W) whose rim follows the photo: a guided filter on grey, then one half."""

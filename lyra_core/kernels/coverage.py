@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: RUF046  (Warp makes a variable mutable only by float(...) or int(...))
+
 """Which target cells the points of each stored view reach, and how near."""
 
 from __future__ import annotations

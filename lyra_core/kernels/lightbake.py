@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: UP018  (Warp makes a variable mutable only by float(...) or int(...))
+
 """Light that falls on sample points of a closed scene: windows, sun, lamps, then one gathered bounce.
 
 All values are irradiance over pi, so that a picture is texture times light.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: UP018 - float(0.0) declares a dynamic variable in Warp
+
 """Patch search and patch voting for filling holes (PatchMatch; Barnes et al., SIGGRAPH 2009, in Jacobi form).
 
 Every target reads the field of the previous sweep and writes its own cell, so bands of targets run in any order with

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: UP018, RUF046  (Warp makes a variable mutable only by float(...) or int(...))
+
 """Ray-cast picture of a textured, lit triangle scene; one kernel for the CPU and CUDA.
 
 Textures are int32 texels (r, g, b, a bytes from low to high) that hold the square root of linear light, so that

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: RUF046  (Warp makes a variable mutable only by float(...) or int(...))
+
 """Forward reprojection: bilinear soft splat with an exponential depth weight, and a nearest-pixel index.
 
 Targets are processed in bands of rows, one thread each; every thread walks all source rows in order but

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: RUF046  (Warp makes a variable mutable only by float(...) or int(...))
+
 """Colour of a rasterised view, sampled backward from the owners of its pixels, and sky by direction."""
 
 from __future__ import annotations

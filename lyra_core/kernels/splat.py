@@ -7,7 +7,6 @@ its own. That suits millions of splats of one or two pixels, where the usual key
 more than the blending. A thread owns whole tiles, so no output is shared.
 """
 
-# ruff: noqa: UP018  (Warp: float(0.0) makes a variable, 0.0 a constant)
 import warp as wp
 
 from lyra_core.kernels.launch import initialise

@@ -5,7 +5,6 @@
 The same functions also run on the CPU device, where they serve to test this path without a GPU.
 """
 
-# ruff: noqa: UP018, RUF046  (Warp: float(0.0) makes a variable, 0.0 a constant)
 import warp as wp
 
 from lyra_core.kernels.launch import initialise

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: RUF046  (Warp makes a variable mutable only by float(...) or int(...))
+
 """Rasterise depth maps as triangulated grids into a target view (colour: lyra_core.kernels.shade).
 
 One source is a Patch. Its grid has a vertex at every pixel centre; cell (i, j) of `code` is the quad

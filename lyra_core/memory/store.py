@@ -36,7 +36,11 @@ class ArrayStore:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise WorldError("The memory folder cannot be made", got=f"{folder}: {error}") from error
+                raise WorldError(
+                    "The memory folder cannot be made",
+                    got=f"{folder}: {error}",
+                    do="Choose a folder that can be written",
+                ) from error
 
     def _path(self, key: int) -> Path:
         folder = self._folder if self._folder is not None else Path()

@@ -51,11 +51,17 @@ class MeshConfig:
         positive = ("triangles", "collision_triangles", "max_views", "work_width", "tile_triangles")
         for name in positive:
             if getattr(self, name) < 1:
-                raise ConfigError(f"MeshConfig.{name} must be at least 1", got=str(getattr(self, name)))
+                raise ConfigError(
+                    f"MeshConfig.{name} must be at least 1", got=str(getattr(self, name)), do="Use the default"
+                )
         for name in ("voxel_size", "max_range", "tile_size"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise ConfigError(f"MeshConfig.{name} must be positive metres or None", got=str(value))
+                raise ConfigError(
+                    f"MeshConfig.{name} must be positive metres or None",
+                    got=str(value),
+                    do="Use metres above 0, or None",
+                )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -42,7 +42,9 @@ def write_glb(path: Path | str, mesh: Mesh, *, name: str = "world") -> None:
     The file appears under its name only when complete. Raises InputError for an empty mesh.
     """
     if not len(mesh.faces):
-        raise InputError("A GLB needs at least one triangle", got="an empty mesh")
+        raise InputError(
+            "A GLB needs at least one triangle", got="an empty mesh", do="Check that the frames hold depth"
+        )
     path = Path(path)
     views: list[dict[str, Any]] = []
     accessors: list[dict[str, Any]] = []

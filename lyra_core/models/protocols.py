@@ -48,7 +48,11 @@ class DepthEstimate:
     def __post_init__(self) -> None:
         size = self.depth.shape
         if len(size) != 2:
-            raise ModelError("Depth must be one map of shape (H, W)", got=f"shape {size}")
+            raise ModelError(
+                "Depth must be one map of shape (H, W)",
+                got=f"shape {size}",
+                do="Return an array of the picture's height and width",
+            )
         object.__setattr__(self, "depth", frozen_array(self.depth, size, np.float32, "DepthEstimate.depth"))
         object.__setattr__(self, "sky", frozen_array(self.sky, size, np.bool_, "DepthEstimate.sky"))
         if self.floor is not None:

@@ -124,9 +124,7 @@ class Planner:
         """Floor [m^2] of the largest connected part in which the robot's centre may be."""
         return float(self._sizes.max()) * self.grid.resolution**2
 
-    def random_tasks(
-        self, count: int, rng: np.random.Generator, *, min_distance: float = 2.0
-    ) -> tuple[StartGoal, ...]:
+    def random_tasks(self, count: int, rng: np.random.Generator, *, min_distance: float = 2.0) -> tuple[StartGoal, ...]:
         """Start and goal pairs in the largest connected part, at least min_distance [m] apart (beeline), random yaw.
 
         Errors: PathError if that part is too small for such a distance.

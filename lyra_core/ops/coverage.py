@@ -197,7 +197,7 @@ def _reach(
     return np.packbits(shown, axis=1, bitorder="little").view(np.uint32)
 
 
-def greedy(  # noqa: PLR0913 - keyword options of one choice
+def greedy(
     views: Sequence[View],
     targets: Sequence[Camera],
     *,
@@ -221,7 +221,7 @@ def greedy(  # noqa: PLR0913 - keyword options of one choice
         where stray points at the world origin may touch anything).
     """
     if count < 1:
-        raise InputError("At least one view must be asked for", got=str(count))
+        raise InputError("At least one view must be asked for", got=str(count), do="Use 1 or more")
     reference = compat == "reference"
     if not views or not targets:
         return ()

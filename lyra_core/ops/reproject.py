@@ -73,7 +73,11 @@ class Source:
             ("valid", self.valid, size),
         ):
             if array.shape != shape:
-                raise InputError(f"Source.{name} must have its camera's size", got=f"{array.shape}, camera {size}")
+                raise InputError(
+                    f"Source.{name} must have its camera's size",
+                    got=f"{array.shape}, camera {size}",
+                    do="Resize it, or the camera (Camera.resized)",
+                )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -270,12 +274,12 @@ def reproject(
     inverse: float32 matrix inverse of the reference mode; for its exact masks give torch.linalg.inv.
     """
     if not sources:
-        raise InputError("Reprojection needs at least one source", got="none")
+        raise InputError("Reprojection needs at least one source", got="none", do="Pass the frames to reproject")
     return _run([_pixels(s, target, compat, inverse) for s in sources], (target.height, target.width),
                 device, compat, log_maximum, hole, index)  # fmt: skip
 
 
-def splat_points(  # noqa: PLR0913 - keyword options of one pass
+def splat_points(
     rgb: _F32,
     uvz: _F32,
     valid: NDArray[np.bool_],

@@ -48,7 +48,9 @@ class SplatSettings:
 
     def __post_init__(self) -> None:
         if not (self.low_pass >= 0 and self.near > 0):
-            raise InputError("low_pass must be >= 0 px^2 and near > 0 m", got=f"{self.low_pass}, {self.near}")
+            raise InputError(
+                "low_pass must be >= 0 px^2 and near > 0 m", got=f"{self.low_pass}, {self.near}", do="Use the defaults"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -107,7 +107,7 @@ class HostBlocks:
         self._weight = np.concatenate([self._weight, np.zeros((grow, _CELLS), np.float32)])
         self._color = np.concatenate([self._color, np.zeros((grow, _CELLS, 4), np.float32)])
 
-    def integrate(  # noqa: PLR0913 - the twin of a kernel launch
+    def integrate(
         self,
         active: NDArray[np.int32],
         coords: NDArray[np.int32],
@@ -202,7 +202,11 @@ class TsdfVolume:
         max_blocks: int = 60_000,
     ) -> None:
         if not voxel_size > 0:
-            raise InputError("The voxel size must be positive metres", got=f"{voxel_size:g}")
+            raise InputError(
+                "The voxel size must be positive metres",
+                got=f"{voxel_size:g}",
+                do="Use metres above 0, for example 0.04",
+            )
         self.voxel_size = float(voxel_size)
         self.truncation = min(3.0 * voxel_size if truncation is None else float(truncation), 4.0 * voxel_size)
         self._growth = growth
@@ -244,7 +248,11 @@ class TsdfVolume:
         """
         shape = (camera.height, camera.width)
         if depth.shape != shape or (rgb is not None and rgb.shape != (*shape, 3)):
-            raise InputError("Depth and colour must have the camera's size", got=f"{depth.shape} for {shape}")
+            raise InputError(
+                "Depth and colour must have the camera's size",
+                got=f"{depth.shape} for {shape}",
+                do="Resize the camera (Camera.resized)",
+            )
         planes = pixel_planes(depth, camera, sky=sky)
         inverse = np.zeros(shape, np.float32)
         np.divide(1.0, depth, out=inverse, where=depth > 0)

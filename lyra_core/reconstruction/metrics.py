@@ -17,7 +17,9 @@ __all__ = ["psnr", "ssim"]
 
 def _same_size(a: NDArray[np.floating], b: NDArray[np.floating]) -> None:
     if a.shape != b.shape:
-        raise InputError("Pictures to compare must have one size", got=f"{a.shape} and {b.shape}")
+        raise InputError(
+            "Pictures to compare must have one size", got=f"{a.shape} and {b.shape}", do="Resize one of them"
+        )
 
 
 def psnr(a: NDArray[np.floating], b: NDArray[np.floating], *, mask: NDArray[np.bool_] | None = None) -> float:

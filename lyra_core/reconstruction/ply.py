@@ -99,7 +99,11 @@ def _check(gaussians: Gaussians, where: str) -> None:
             )
     if (gaussians.scales <= 0).any():
         row = int(np.argmin(gaussians.scales.min(axis=1)))
-        raise InputError("Scales must be > 0 m", got=f"{gaussians.scales[row].tolist()} in row {row} of {where}")
+        raise InputError(
+            "Scales must be > 0 m",
+            got=f"{gaussians.scales[row].tolist()} in row {row} of {where}",
+            do="Drop these Gaussians first",
+        )
     length = np.einsum("ij,ij->i", gaussians.quats_wxyz, gaussians.quats_wxyz)
     if (length < 1e-24).any():
         raise InputError(
@@ -151,16 +155,32 @@ def _parse_header(data: bytes, path: Path) -> tuple[str, int, list[tuple[str, st
         elif words[:1] == ["element"] and len(words) == 3:
             element = words[1]
             if count < 0 and element != "vertex":
-                raise InputError(f"The first element of {path} must be vertex", got=element)
+                raise InputError(
+                    f"The first element of {path} must be vertex",
+                    got=element,
+                    do="Export it as a 3D Gaussian splat PLY",
+                )
             count = int(words[2]) if element == "vertex" and words[2].isdigit() else count
         elif words[:1] == ["property"] and element == "vertex":
             if len(words) != 3 or words[1] not in _TYPES:
-                raise InputError(f"{path} holds a vertex property that splats do not have", got=line.strip())
+                raise InputError(
+                    f"{path} holds a vertex property that splats do not have",
+                    got=line.strip(),
+                    do="Export it without list properties",
+                )
             fields.append((words[2], _TYPES[words[1]]))
     if order not in _ORDERS or count < 0:
-        raise InputError(f"The header of {path} cannot be read", got=f"format '{order}', {count} vertices")
+        raise InputError(
+            f"The header of {path} cannot be read",
+            got=f"format '{order}', {count} vertices",
+            do="Export it as binary little-endian PLY",
+        )
     if len({name for name, _ in fields}) != len(fields):
-        raise InputError(f"{path} names a vertex property twice", got=", ".join(name for name, _ in fields))
+        raise InputError(
+            f"{path} names a vertex property twice",
+            got=", ".join(name for name, _ in fields),
+            do="Export the file again",
+        )
     newline = data.find(b"\n", end)
     return order, count, fields, len(data) if newline < 0 else newline + 1
 
@@ -168,7 +188,11 @@ def _parse_header(data: bytes, path: Path) -> tuple[str, int, list[tuple[str, st
 def _read_ascii(text: bytes, count: int, fields: list[tuple[str, str]], path: Path) -> NDArray[np.void]:
     rows = [row.split() for row in text.splitlines()[:count]]
     if len(rows) < count or any(len(row) < len(fields) for row in rows):
-        raise InputError(f"The splat file {path} is cut short", got=f"{len(rows)} of {count} rows")
+        raise InputError(
+            f"The splat file {path} is cut short",
+            got=f"{len(rows)} of {count} rows",
+            do="Copy or export the file again",
+        )
     table = np.zeros(count, np.dtype([(name, "f8") for name, _ in fields]))
     values = np.array([row[: len(fields)] for row in rows], dtype=np.float64).reshape(count, len(fields))
     for column, (name, _) in enumerate(fields):

@@ -53,12 +53,12 @@ class GaussianConfig:
 
     def __post_init__(self) -> None:
         if self.merge not in (1, 2, 4, 8):
-            raise ConfigError("merge must be 1, 2, 4 or 8 pixels", got=str(self.merge))
+            raise ConfigError("merge must be 1, 2, 4 or 8 pixels", got=str(self.merge), do="Use 4")
         for name in ("sigma", "thickness", "max_slant", "edge", "edge_shrink"):
             if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be > 0", got=str(getattr(self, name)))
+                raise ConfigError(f"{name} must be > 0", got=str(getattr(self, name)), do="Use the default")
         if not 0 < self.opacity <= 1:
-            raise ConfigError("opacity must be in (0, 1]", got=str(self.opacity))
+            raise ConfigError("opacity must be in (0, 1]", got=str(self.opacity), do="Use 0.98")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -53,7 +53,7 @@ def write_video(
                 container.mux(stream.encode(picture))
                 count += 1
             if stream is None:
-                raise InputError("A video needs at least one frame", got="none")
+                raise InputError("A video needs at least one frame", got="none", do="Check that the world has frames")
             container.mux(stream.encode())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
@@ -63,7 +63,7 @@ def write_video(
     return count
 
 
-def _open_stream(container, size: tuple[int, int], fps: float, crf: int):  # noqa: ANN001, ANN202 - av types are optional
+def _open_stream(container, size: tuple[int, int], fps: float, crf: int):
     rate = Fraction(fps).limit_denominator(1001)
     stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "medium"})
     stream.width, stream.height = size[0] + size[0] % 2, size[1] + size[1] % 2
@@ -78,6 +78,7 @@ def _check_frame(frame: NDArray[np.uint8], size: tuple[int, int], index: int) ->
         raise InputError(
             f"Video frames must be uint8 of {size[0]}x{size[1]}x3",
             got=f"frame {index}: {frame.dtype} of shape {frame.shape}",
+            do="Convert the frame first",
         )
 
 
@@ -101,6 +102,6 @@ def read_video(path: str | os.PathLike[str]) -> Iterator[NDArray[np.uint8]]:
         raise InputError(f"Cannot read the video {path}", got=str(error), do="Check the path and the format") from error
     with container:
         if not container.streams.video:
-            raise InputError(f"{path} holds no video stream")
+            raise InputError(f"{path} holds no video stream", do="Give an mp4 with pictures")
         for frame in container.decode(video=0):
             yield np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)

@@ -120,7 +120,7 @@ class CheckReport:
         }
 
 
-def check_world(  # noqa: PLR0913 - the knobs of one command
+def check_world(
     folder: Path,
     *,
     drops: int = 500,

@@ -48,7 +48,7 @@ def _crop(view: View, size: tuple[int, int], rng: np.random.Generator) -> Sample
     rgb = view.rgb[top : top + cut_h, left : left + cut_w]
     depth = view.depth[top : top + cut_h, left : left + cut_w]
     rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if cut_w > width else cv2.INTER_LINEAR)
-    depth = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    depth = np.asarray(cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST_EXACT), np.float32)
     zoom_x, zoom_y = width / cut_w, height / cut_h
     center = ((full_w / 2 - left) * zoom_x, (full_h / 2 - top) * zoom_y)
     focal = view.focal * float(np.sqrt(zoom_x * zoom_y))
@@ -88,7 +88,7 @@ def random_sky(height: int, width: int, rng: np.random.Generator) -> NDArray[np.
         clouds = np.clip((_noise_field(height, width, int(rng.integers(1, 5)), rng) - 0.45) * 3, 0, 1)[..., None]
         cloud = np.float32(rng.uniform(0.55, 1.0)) * np.ones(3, np.float32)
         sky = sky + clouds * np.float32(rng.uniform(0.3, 1.0)) * (cloud - sky)
-    return sky * np.float32(rng.uniform(0.5, 1.1))
+    return (sky * np.float32(rng.uniform(0.5, 1.1))).astype(np.float32)
 
 
 def _replace_sky(
@@ -98,7 +98,7 @@ def _replace_sky(
     if not sky.any():  # always: what the renderer shows beyond a window holds trees, which are not sky
         return image
     cover = cv2.GaussianBlur(sky.astype(np.float32), (0, 0), 0.6)[..., None]
-    view = np.clip(random_sky(*depth.shape, rng), 0, 1)
+    view = np.clip(random_sky(depth.shape[0], depth.shape[1], rng), 0, 1)
     if rng.uniform() < 0.35:  # haze: far things fade into the colour of the sky
         air = 1 - np.exp(-np.where(sky, 0, depth) / np.float32(np.exp(rng.uniform(3.2, 6.0))))[..., None]
         image = image + air * (view.mean(axis=(0, 1)) - image)
@@ -114,9 +114,9 @@ def degrade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     keep = 0.0 if rng.uniform() < 0.05 else np.clip(rng.normal(0.9, 0.35), 0, 1.8)
     image = grey + np.float32(keep) * (image - grey)
     if rng.uniform() < 0.3:  # uneven light: a soft shade over part of the picture
-        image = image * (0.55 + 0.6 * _noise_field(*image.shape[:2], 1, rng))[..., None]
+        image = image * (0.55 + 0.6 * _noise_field(image.shape[0], image.shape[1], 1, rng))[..., None]
     if rng.uniform() < 0.3:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2))
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2)), np.float32)
     elif rng.uniform() < 0.3:
         image = image + np.float32(rng.uniform(0.2, 0.9)) * (image - cv2.GaussianBlur(image, (0, 0), 1.0))
     if rng.uniform() < 0.5:
@@ -126,7 +126,7 @@ def degrade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
         _, packed = cv2.imencode(
             ".jpg", np.rint(image * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))]
         )
-        image = cv2.imdecode(packed, cv2.IMREAD_COLOR).astype(np.float32) / 255.0
+        image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.float32) / np.float32(255.0)
     return image
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from lyra_core.training.level_materials import LevelArchive
 from lyra_core.training.level_views import sample_view
-from lyra_core.training.levels import is_held_out, level_names, read_level
+from lyra_core.training.levels import Level, is_held_out, level_names, read_level
 from lyra_core.training.renderer import TexturedScene, render
 from lyra_core.training.view_store import SHAPES, View, write_shard
 from lyra_core.types import Camera
@@ -75,7 +75,9 @@ def render_levels(folder: Path, out: Path, *, views: int, passes: int, seed: int
         if not len(level.places):
             continue
 
-        def draw(size: tuple[int, int], level=level, rng=rng) -> tuple[TexturedScene, Camera] | None:  # noqa: ANN001
+        def draw(
+            size: tuple[int, int], level: Level = level, rng: np.random.Generator = rng
+        ) -> tuple[TexturedScene, Camera] | None:
             camera = sample_view(level, size, rng)
             return None if camera is None else (level.scene, camera)
 

@@ -29,7 +29,7 @@ from lyra_core.training.view_store import View, ViewStore
 __all__ = ["ConstantDepth", "evaluate_model", "evaluate_motorcycle", "main", "table"]
 
 _LOG = logging.getLogger(__name__)
-_COLUMNS = ("absrel", "delta1", "metric_absrel", "edge", "sky_iou", "up_degrees")
+_COLUMNS = ("absrel", "delta1", "metric_absrel", "edge", "sky_iou", "false_sky", "up_degrees")
 _MOTORCYCLE_BASELINE = 193.001  # mm, as published with the picture
 _MOTORCYCLE_OFFSET = 124.343  # pixels between the two principal points at the published full size of 2964 pixels
 
@@ -43,10 +43,11 @@ class ConstantDepth:
         self,
         rgb: NDArray[np.float32],
         *,
-        intrinsics: NDArray[np.float64],  # noqa: ARG002 (protocol)
+        intrinsics: NDArray[np.float64],
         sky: NDArray[np.bool_] | None = None,
     ) -> DepthEstimate:
-        """3 m at every pixel of rgb (H, W, 3) that is not sky."""
+        """3 m at every pixel of rgb (H, W, 3) that is not sky, whatever the lens."""
+        del intrinsics
         mask = np.zeros(rgb.shape[:2], bool) if sky is None else sky
         return DepthEstimate(np.where(mask, 0, 3.0).astype(np.float32), mask)
 
@@ -58,17 +59,17 @@ def _intrinsics(focal: float, width: int, height: int) -> NDArray[np.float64]:
 def _row(model: DepthModel, view: View) -> dict[str, float] | None:
     height, width = view.depth.shape
     rgb = view.rgb.astype(np.float32) / np.float32(255.0)
-    found = model.estimate(rgb, intrinsics=_intrinsics(view.focal, width, height))
-    # A pixel that the model takes for sky is as far as it goes: an error there must count.
-    depth = np.where(found.depth > 0, found.depth, max(float(found.depth.max()), 1.0)).astype(np.float32)
-    row = depth_errors(depth, view.depth)
+    intrinsics, true_sky = _intrinsics(view.focal, width, height), np.isinf(view.depth)
+    found = model.estimate(rgb, intrinsics=intrinsics, sky=true_sky)  # depth is judged apart from the sky mask
+    row = depth_errors(found.depth, view.depth)
     if row is None:
         return None
-    edge = edge_sharpness(depth, view.depth)
-    true_sky = np.isinf(view.depth)
-    union = (true_sky | found.sky).sum()
+    edge = edge_sharpness(found.depth, view.depth)
     row["edge"] = np.nan if edge is None else edge
-    row["sky_iou"] = float((true_sky & found.sky).sum() / union) if true_sky.mean() > 0.01 else np.nan
+    sky = model.estimate(rgb, intrinsics=intrinsics).sky
+    union = (true_sky | sky).sum()
+    row["sky_iou"] = float((true_sky & sky).sum() / union) if true_sky.mean() > 0.01 else np.nan
+    row["false_sky"] = float(sky[~true_sky].mean())
     if found.up is not None:
         row["up_degrees"] = float(np.degrees(np.arccos(np.clip(found.up @ view.up, -1.0, 1.0))))
     return row
@@ -82,7 +83,12 @@ def evaluate_model(model: DepthModel, store: ViewStore, *, views: int) -> dict[s
     out = {key: float(np.nanmean([row.get(key, np.nan) for row in rows])) for key in keys}
     figures = np.array([row["absrel"] for row in rows])
     draws = np.random.default_rng(0).choice(figures, (2000, len(figures))).mean(axis=1)
-    return {**out, "low": float(np.quantile(draws, 0.025)), "high": float(np.quantile(draws, 0.975)), "views": len(rows)}
+    return {
+        **out,
+        "low": float(np.quantile(draws, 0.025)),
+        "high": float(np.quantile(draws, 0.975)),
+        "views": len(rows),
+    }
 
 
 def evaluate_motorcycle(model: DepthModel) -> dict[str, float]:
@@ -117,7 +123,9 @@ def table(figures: dict[str, dict[str, dict[str, float]]]) -> str:
             lines.append(f"| {source} ({row['views']}) | {model} | " + " | ".join(cells) + " |")
     for model, by_source in figures.items():
         row = by_source["motorcycle"]
-        lines.append(f"| motorcycle photo | {model} | {row.get('absrel', float('nan')):.3f}, affine R2 {row['affine_r2']:.3f} |")
+        lines.append(
+            f"| motorcycle photo | {model} | {row.get('absrel', float('nan')):.3f}, affine R2 {row['affine_r2']:.3f} |"
+        )
     return "\n".join(lines)
 
 

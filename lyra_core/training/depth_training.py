@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -176,7 +177,8 @@ def _learn(state: _State, batch: Batch, config: DictConfig, weights: LossWeights
     state.optimizer.step()
     momentum = min(config.ema, (1 + state.step) / (10 + state.step))
     with torch.no_grad():
-        torch._foreach_lerp_(list(state.ema.parameters()), list(state.network.parameters()), 1 - momentum)
+        for mean, now in zip(state.ema.parameters(), state.network.parameters(), strict=True):
+            mean.lerp_(now, 1 - momentum)
     state.step += 1
     state.samples += len(batch.image)
     return terms
@@ -191,11 +193,11 @@ def _look(network: DepthNetwork, stores: dict[str, ViewStore], views: int = 40) 
             view = store[int(index)]
             height, width = view.depth.shape
             intrinsics = np.array([[view.focal, 0, width / 2], [0, view.focal, height / 2], [0, 0, 1]])
-            found = run_network(network, view.rgb.astype(np.float32) / 255, intrinsics, pixels=width * height)
-            import cv2
-
+            found = run_network(
+                network, view.rgb.astype(np.float32) / np.float32(255), intrinsics, pixels=width * height
+            )
             truth = cv2.resize(view.depth, found.log_depth.shape[::-1], interpolation=cv2.INTER_NEAREST)
-            row = depth_errors(np.exp(found.log_depth), truth)
+            row = depth_errors(np.exp(found.log_depth), np.asarray(truth, np.float32))
             if row is not None:
                 row["up_degrees"] = float(np.degrees(np.arccos(np.clip(found.up @ view.up, -1, 1))))
                 rows.append(row)

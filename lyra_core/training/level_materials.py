@@ -157,7 +157,7 @@ class LevelArchive:
             return None
         stages = [stage for stage in shader.stages if not stage.get("map", "$").startswith("$")]
         if stages and all(stage.get("blendfunc", "") for stage in shader.stages):
-            blend = stages[0]["blendfunc"] if "blendfunc" in stages[0] else ""
+            blend = stages[0].get("blendfunc", "")
             if blend in _ADDITIVE or ("alphafunc" not in stages[0] and not contents & 0x38):
                 return None  # glows, glass, beams: one sees what is behind; liquids (0x38) stay as surfaces
         return self._plain(name, shader, stages)

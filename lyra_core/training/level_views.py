@@ -78,7 +78,7 @@ def _ring(scene: TexturedScene, position: NDArray[np.float64]) -> NDArray[np.flo
 
 def _stand(level: Level, spans: ViewRange, rng: np.random.Generator) -> NDArray[np.float64] | None:
     """A free camera position above walkable floor, or None if this throw hit something."""
-    eye = level.places[rng.integers(len(level.places))] + [0.0, 0.0, 0.6]
+    eye = level.places[rng.integers(len(level.places))] + np.array([0.0, 0.0, 0.6])
     yaw, walk = rng.uniform(0, 2 * np.pi), spans.wander * np.sqrt(rng.uniform())
     walk = min(walk, _distance(level.scene, eye, yaw, 0.0) - spans.clearance - 0.05)
     if walk < 0:
@@ -88,7 +88,7 @@ def _stand(level: Level, spans: ViewRange, rng: np.random.Generator) -> NDArray[
     if drop > 3.5:
         return None
     height = rng.uniform(*spans.eye_height)
-    eye = eye + [0.0, 0.0, height - drop]
+    eye = eye + np.array([0.0, 0.0, height - drop])
     if height > drop and _distance(level.scene, eye - [0, 0, height - drop], 0.0, np.pi / 2 - 1e-4) < (
         height - drop + spans.clearance
     ):

@@ -211,7 +211,11 @@ def read_level(archive: LevelArchive, name: str) -> Level:
     """
     data = archive.read(f"maps/{name}.bsp")
     if data[:4] != b"IBSP" or struct.unpack_from("<i", data, 4)[0] != 46:
-        raise InputError("A level must be an IBSP version 46 file", got=f"{name}: header {data[:8]!r}")
+        raise InputError(
+            "A level must be an IBSP version 46 file",
+            got=f"{name}: header {data[:8]!r}",
+            do="Give a Quake III level (.bsp)",
+        )
     entities = _entities(_lump(data, _ENTITIES).decode("latin-1"))
     materials = [
         archive.material(row["name"].decode("latin-1"), int(row["flags"]), int(row["contents"]))

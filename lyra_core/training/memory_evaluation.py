@@ -64,10 +64,12 @@ class MemoryPlan:
             if name not in MODES:
                 raise ConfigError("Unknown memory mode", got=name, do=did_you_mean(name, MODES))
         if self.copies not in ("estimated", "guide"):
-            raise ConfigError("copies must be estimated or guide", got=self.copies)
+            raise ConfigError("copies must be estimated or guide", got=self.copies, do="Use estimated")
         if min(self.rooms, self.seeds) < 1 or self.frames < 6:
             raise ConfigError(
-                "A plan needs rooms, seeds and at least 6 frames", got=f"{self.rooms}, {self.seeds}, {self.frames}"
+                "A plan needs rooms, seeds and at least 6 frames",
+                got=f"{self.rooms}, {self.seeds}, {self.frames}",
+                do="Use 1 or more rooms and seeds and 6 or more frames",
             )
 
     @property

@@ -23,7 +23,9 @@ _GROUNDS = (
 )
 
 
-def _mix(rng: np.random.Generator, dark: NDArray[np.float64], light: NDArray[np.float64], slope: float) -> NDArray[np.float64]:
+def _mix(
+    rng: np.random.Generator, dark: NDArray[np.float64], light: NDArray[np.float64], slope: float
+) -> NDArray[np.float64]:
     size = (_SIZE, _SIZE)
     level = 0.5 + 0.22 * fractal(rng, size, slope=slope) + 0.16 * fractal(rng, size, slope=0.2)
     return dark + (light - dark) * np.clip(level, 0, 1)[..., None]
@@ -31,14 +33,22 @@ def _mix(rng: np.random.Generator, dark: NDArray[np.float64], light: NDArray[np.
 
 def ground(rng: np.random.Generator) -> NDArray[np.uint8]:
     """(256, 256, 3) soil, grass, sand, snow or scree."""
-    dark, light = (np.array(tone, np.float64) * rng.normal(1, 0.08, 3) for tone in _GROUNDS[rng.integers(len(_GROUNDS))])
+    dark, light = (
+        np.array(tone, np.float64) * rng.normal(1, 0.08, 3) for tone in _GROUNDS[rng.integers(len(_GROUNDS))]
+    )
     return np.clip(_mix(rng, dark, light, rng.uniform(0.7, 1.3)), 0, 255).astype(np.uint8)
 
 
 def crown(rng: np.random.Generator) -> NDArray[np.uint8]:
     """(256, 256, 4) leaves with gaps: green, now and then autumn colours or snow."""
     kind = rng.uniform()
-    light = np.array([95.0, 125, 55]) if kind < 0.7 else np.array([190.0, 120, 45]) if kind < 0.88 else np.array([215.0, 220, 225])
+    light = (
+        np.array([95.0, 125, 55])
+        if kind < 0.7
+        else np.array([190.0, 120, 45])
+        if kind < 0.88
+        else np.array([215.0, 220, 225])
+    )
     light = light * rng.uniform(0.6, 1.15) * rng.normal(1, 0.1, 3)
     rgb = _mix(rng, light * 0.25, light, 0.8)
     gaps = fractal(rng, (_SIZE, _SIZE), slope=0.75) > rng.uniform(0.9, 2.2)

@@ -8,6 +8,7 @@ of leaves for ground or wall. The ground is a polar grid around the origin, fine
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,12 @@ class _Relief:
 
         far = np.clip((radius - self.flat) / (2.5 * self.flat), 0, None)
         mountains = np.abs(total(self.waves)) * self.hills * np.minimum(far, 12.0) ** 1.2
-        return total(self.bumps) * (0.3 + 0.7 * np.minimum(radius / 10, 3)) + mountains + x * self.slope[0] + y * self.slope[1]
+        return (
+            total(self.bumps) * (0.3 + 0.7 * np.minimum(radius / 10, 3))
+            + mountains
+            + x * self.slope[0]
+            + y * self.slope[1]
+        )
 
 
 def _waves(rng: np.random.Generator, count: int, longest: float, shortest: float, scale: float) -> NDArray[np.float64]:
@@ -111,6 +117,11 @@ def _lay_ground(soup: TriangleSoup, relief: _Relief, near: int, far: int, steep:
         soup.add(sheet, sheet[..., :2] / 12.0, wet, np.broadcast_to([0.0, 0.0, 1.0], sheet.shape).copy())
 
 
+def _above(point: NDArray[np.float64], rise: float) -> NDArray[np.float64]:
+    """The point (3,) moved up by `rise` [m]."""
+    return point + np.array([0.0, 0.0, rise])
+
+
 def _spots(rng: np.random.Generator, count: int, inner: float, outer: float) -> NDArray[np.float64]:
     radius = inner * (outer / inner) ** rng.uniform(0, 1, count)
     angle = rng.uniform(0, 2 * np.pi, count)
@@ -121,22 +132,24 @@ def _tree(soup: TriangleSoup, foot: NDArray[np.float64], bark: int, leaves: int,
     height = rng.uniform(3.0, 11.0)
     stem = height * rng.uniform(0.25, 0.5)
     top = foot + [rng.normal(0, 0.05) * height, rng.normal(0, 0.05) * height, stem]
-    soup.post(foot - [0, 0, 0.3], top, (height * 0.028, height * 0.018), bark)
+    soup.post(_above(foot, -0.3), top, (height * 0.028, height * 0.018), bark)
     if rng.uniform() < 0.25:  # a conifer: stacked cones
         for i in range(4):
-            low = top + [0, 0, (height - stem) * (i / 4 - 0.12)]
-            soup.post(low, low + [0, 0, (height - stem) * 0.42], (height * 0.2 * (1 - i / 5), 0.02), leaves, sides=10)
+            low = _above(top, (height - stem) * (i / 4 - 0.12))
+            soup.post(low, _above(low, (height - stem) * 0.42), (height * 0.2 * (1 - i / 5), 0.02), leaves, sides=10)
         return
     for _ in range(rng.integers(3, 7)):
-        at = top + rng.normal(0, 1, 3) * [height * 0.13, height * 0.13, height * 0.10] + [0, 0, (height - stem) * 0.4]
+        at = _above(top, (height - stem) * 0.4) + rng.normal(0, height, 3) * [0.13, 0.13, 0.10]
         soup.blob(at, height * rng.uniform(0.12, 0.22, 3), leaves, rng, rough=0.16, tile=1.6)
 
 
-def _house(soup: TriangleSoup, at: NDArray[np.float64], yaw: float, walls: int, roof: int, rng: np.random.Generator) -> None:
+def _house(
+    soup: TriangleSoup, at: NDArray[np.float64], yaw: float, walls: int, roof: int, rng: np.random.Generator
+) -> None:
     half = np.array([rng.uniform(3, 12), rng.uniform(3, 8), rng.uniform(1.6, 4.0) * rng.integers(1, 4)])
-    center = at + [0, 0, half[2] - 0.5]
+    center = _above(at, half[2] - 0.5)
     soup.box(center, half, yaw, walls, roof, tile=3.0)
-    top = center + [0, 0, half[2]]
+    top = _above(center, half[2])
     if rng.uniform() < 0.6:
         soup.gable(top, half, yaw, half[1] * rng.uniform(0.5, 1.0), roof, walls)
     else:
@@ -145,7 +158,7 @@ def _house(soup: TriangleSoup, at: NDArray[np.float64], yaw: float, walls: int, 
         turn = np.array([[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]])
         for i in np.linspace(-0.9, 0.9, int(rng.integers(3, 8))):
             foot = np.array([*(turn @ [i * half[0], -half[1] - 1.8] + at[:2]), at[2] - 0.5])
-            soup.post(foot, foot + [0, 0, 3.3], (0.18, 0.15), roof)
+            soup.post(foot, _above(foot, 3.3), (0.18, 0.15), roof)
         porch = np.array([*(turn @ [0, -half[1] - 1.0] + at[:2]), at[2] + 2.9])
         soup.box(porch, np.array([half[0], 1.1, 0.12]), yaw, roof, roof, tile=2.0)
 
@@ -158,13 +171,15 @@ def _fence(soup: TriangleSoup, relief: _Relief, post: int, rng: np.random.Genera
     xy = start + np.arange(count)[:, None] * step * np.array([np.cos(yaw), np.sin(yaw)])
     feet = np.column_stack([xy, relief.height(xy[:, 0], xy[:, 1])])
     for foot in feet:
-        soup.post(foot - [0, 0, 0.2], foot + [0, 0, tall], (thick, thick), post, sides=6)
+        soup.post(_above(foot, -0.2), _above(foot, tall), (thick, thick), post, sides=6)
     for level in rng.uniform(0.3, 1.0, int(rng.integers(1, 3))) * tall:
-        for a, b in zip(feet[:-1], feet[1:], strict=True):
-            soup.post(a + [0, 0, level], b + [0, 0, level], (thick * 0.7, thick * 0.7), post, sides=5)
+        for a, b in itertools.pairwise(feet):
+            soup.post(_above(a, level), _above(b, level), (thick * 0.7, thick * 0.7), post, sides=5)
 
 
-def _furnish(soup: TriangleSoup, kind: str, relief: _Relief, slots: dict[str, list[int]], rng: np.random.Generator) -> None:
+def _furnish(
+    soup: TriangleSoup, kind: str, relief: _Relief, slots: dict[str, list[int]], rng: np.random.Generator
+) -> None:
     def feet(count: int, inner: float, outer: float) -> NDArray[np.float64]:
         xy = _spots(rng, count, inner, outer)
         z = relief.height(xy[:, 0], xy[:, 1])
@@ -183,13 +198,15 @@ def _furnish(soup: TriangleSoup, kind: str, relief: _Relief, slots: dict[str, li
         size = rng.uniform(0.15, 1.6) * rng.uniform(0.6, 1.4, 3)
         soup.blob(at, size, pick("rock"), rng, rough=0.14, tile=2.0)
     for at in feet(int(rng.integers(0, 14)), 2.0, 25.0):
-        soup.blob(at + [0, 0, 0.3], rng.uniform(0.3, 1.1, 3), pick("leaves"), rng, rough=0.14, tile=1.2)
+        soup.blob(_above(at, 0.3), rng.uniform(0.3, 1.1, 3), pick("leaves"), rng, rough=0.14, tile=1.2)
     for at in feet(int(rng.integers(0, 9)), 2.0, 25.0):  # lamp posts, columns, bollards
         tall, thick = rng.uniform(0.6, 6.0), rng.uniform(0.03, 0.35)
-        soup.post(at - [0, 0, 0.2], at + [0, 0, tall], (thick, thick * rng.uniform(0.6, 1.0)), pick("rock"))
+        soup.post(_above(at, -0.2), _above(at, tall), (thick, thick * rng.uniform(0.6, 1.0)), pick("rock"))
     for at in feet(int(rng.integers(0, 10)), 2.0, 22.0):  # crates, benches, walls, cars
         half = np.array([rng.uniform(0.2, 2.2), rng.uniform(0.15, 0.9), rng.uniform(0.15, 0.8)])
-        soup.box(at + [0, 0, half[2] - 0.05], half, rng.uniform(0, np.pi), pick("roof"), pick("rock"), tile=1.5, top_tile=1.5)
+        soup.box(
+            _above(at, half[2] - 0.05), half, rng.uniform(0, np.pi), pick("roof"), pick("rock"), tile=1.5, top_tile=1.5
+        )
     for _ in range(int(rng.integers(0, 3))):
         _fence(soup, relief, pick("bark"), rng)
 
@@ -201,22 +218,36 @@ def _paint(rng: np.random.Generator) -> tuple[list[NDArray[np.uint8]], dict[str,
         images.extend(more)
         return list(range(len(images) - len(more), len(images)))
 
-    def colour(low: float, high: float) -> NDArray[np.float64]:
-        return rng.uniform(low, high) * rng.uniform(0.75, 1.0, 3)
+    def colour(low: float, high: float) -> list[float]:
+        return (rng.uniform(low, high) * rng.uniform(0.75, 1.0, 3)).tolist()
 
     paved = rng.choice([0, 1, 2])
-    floor = [ground, lambda r: textures.tiles(r, colour(110, 220), count=6), lambda r: textures.stone(r, colour(90, 210))][paved]
-    slots = {"near": put(floor(rng)), "far": put(ground(rng)) if rng.uniform() < 0.5 else [0], "steep": put(textures.stone(rng, colour(60, 150)))}
+    floor = [
+        ground,
+        lambda r: textures.tiles(r, colour(110, 220), count=6),
+        lambda r: textures.stone(r, colour(90, 210)),
+    ][paved]
+    slots = {
+        "near": put(floor(rng)),
+        "far": put(ground(rng)) if rng.uniform() < 0.5 else [0],
+        "steep": put(textures.stone(rng, colour(60, 150))),
+    }
     slots["water"] = put(water(rng))
     slots["wall"] = put(facade(rng), facade(rng), textures.brick(rng, colour(90, 190)))
-    slots["roof"] = put(textures.planks(rng, colour(60, 170)), textures.tiles(rng, colour(60, 190)), textures.plaster(rng, colour(80, 220)))
+    slots["roof"] = put(
+        textures.planks(rng, colour(60, 170)),
+        textures.tiles(rng, colour(60, 190)),
+        textures.plaster(rng, colour(80, 220)),
+    )
     slots["bark"] = put(textures.planks(rng, colour(50, 130)), textures.plaster(rng, colour(40, 200)))
     slots["leaves"] = put(crown(rng), crown(rng))
     slots["rock"] = put(textures.stone(rng, colour(70, 200)), textures.plaster(rng, colour(60, 220)))
     return images, slots
 
 
-def _lit(corners: NDArray[np.float64], normals: NDArray[np.float64], scene: TexturedScene, rng: np.random.Generator) -> NDArray[np.float32]:
+def _lit(
+    corners: NDArray[np.float64], normals: NDArray[np.float64], scene: TexturedScene, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """(F, 3, 3) light at corners: sky from above, sun with shadows from a depth map seen from the sun."""
     azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(12, 75))
     towards = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)])
@@ -249,7 +280,8 @@ def make_outdoors(seed: int) -> Outdoors:
     _furnish(soup, kind, relief, slots, rng)
     corners, uvs, texture, normals = soup.finish()
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    corners, uvs, texture, normals = (part[area > 1e-8] for part in (corners, uvs, texture, normals))
+    keep = area > 1e-8
+    corners, uvs, texture, normals = corners[keep], uvs[keep], texture[keep], normals[keep]
 
     def scene(light: NDArray[np.float32] | None) -> TexturedScene:
         return TexturedScene(
@@ -274,5 +306,12 @@ def sample_outdoor_view(
     eye = np.array([x, y, place.height(float(x), float(y)) + high])
     pitch = float(np.radians(np.clip(rng.normal(0.0 if high < 2 else -8.0, 8.0), *spans.pitch)))
     focal = 0.5 * max(size) / np.tan(np.radians(rng.uniform(*spans.fov)) / 2)
-    camera = camera_at(eye, yaw=rng.uniform(0, 2 * np.pi), pitch=pitch, roll=np.radians(rng.normal(0, spans.roll)), size=size, focal=float(focal))
+    camera = camera_at(
+        eye,
+        yaw=rng.uniform(0, 2 * np.pi),
+        pitch=pitch,
+        roll=np.radians(rng.normal(0, spans.roll)),
+        size=size,
+        focal=float(focal),
+    )
     return (place.scene, camera) if worth_it(place.scene, camera) else None

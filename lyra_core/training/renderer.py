@@ -88,15 +88,28 @@ class TexturedScene:
         for name, shape in expected.items():
             value = getattr(self, name)
             if value is not None and np.shape(value) != shape:
-                raise InputError(f"TexturedScene.{name} must have shape {shape}", got=f"shape {np.shape(value)}")
+                raise InputError(
+                    f"TexturedScene.{name} must have shape {shape}",
+                    got=f"shape {np.shape(value)}",
+                    do="Check the scene source",
+                )
         if count == 0 or len(self.textures) == 0:
-            raise InputError("A scene needs faces and textures", got=f"{count} faces, {len(self.textures)} textures")
+            raise InputError(
+                "A scene needs faces and textures",
+                got=f"{count} faces, {len(self.textures)} textures",
+                do="Check the scene source",
+            )
         if self.faces.min() < 0 or self.faces.max() >= len(self.vertices):
-            raise InputError("TexturedScene.faces must index vertices", got=f"{self.faces.min()}..{self.faces.max()}")
+            raise InputError(
+                "TexturedScene.faces must index vertices",
+                got=f"{self.faces.min()}..{self.faces.max()}",
+                do="Check the scene source",
+            )
         if self.face_texture.min() < 0 or self.face_texture.max() >= len(self.textures):
             raise InputError(
                 "TexturedScene.face_texture must index textures",
                 got=f"{self.face_texture.min()}..{self.face_texture.max()} of {len(self.textures)}",
+                do="Check the scene source",
             )
 
 
@@ -135,7 +148,11 @@ def _pack_textures(images: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.int3
     offset = 0
     for i, image in enumerate(images):
         if image.ndim != 3 or image.shape[2] not in (3, 4) or image.dtype != np.uint8:
-            raise InputError("Textures must be (h, w, 3 or 4) uint8", got=f"texture {i}: {image.shape} {image.dtype}")
+            raise InputError(
+                "Textures must be (h, w, 3 or 4) uint8",
+                got=f"texture {i}: {image.shape} {image.dtype}",
+                do="Convert the image to 8-bit RGB or RGBA",
+            )
         levels = _pyramid(image)
         table[i, :3] = image.shape[1], image.shape[0], len(levels)
         for k, level in enumerate(levels):
@@ -264,7 +281,7 @@ def render(
     sky (H, W) bool. Same arguments, same bytes, whatever the number of threads.
     """
     if supersample < 1:
-        raise InputError("supersample must be 1 or more", got=str(supersample))
+        raise InputError("supersample must be 1 or more", got=str(supersample), do="Use 1 or 2")
     factor = auto_exposure(scene, camera, device=device) if isinstance(exposure, str) else float(exposure)
     gain = np.full(3, factor)
     if rng is not None:

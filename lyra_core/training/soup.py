@@ -75,7 +75,11 @@ class TriangleSoup:
         over = 1.08
         ridge = [at(-over, 0, rise), at(over, 0, rise)]
         eaves = [at(-over, -over, -0.1), at(over, -over, -0.1), at(over, over, -0.1), at(-over, over, -0.1)]
-        self.quads(np.array([[eaves[0], eaves[1], ridge[1], ridge[0]], [eaves[2], eaves[3], ridge[0], ridge[1]]]), roof, tile=2.0)
+        self.quads(
+            np.array([[eaves[0], eaves[1], ridge[1], ridge[0]], [eaves[2], eaves[3], ridge[0], ridge[1]]]),
+            roof,
+            tile=2.0,
+        )
         for x in (-1, 1):
             corners = np.array([[at(x, -1, 0), at(x, 1, 0), at(x, 0, rise)]])
             self.add(corners, corners[..., 1:] / 2.0, side)
@@ -93,17 +97,41 @@ class TriangleSoup:
         corners = np.concatenate([np.stack([a[:-1], a[1:], b[1:]], 1), np.stack([a[:-1], b[1:], b[:-1]], 1)])
         uvs = np.concatenate(
             [
-                np.stack([np.column_stack([u[:-1], 0 * u[1:] + v[0]]), np.column_stack([u[1:], 0 * u[1:] + v[0]]), np.column_stack([u[1:], 0 * u[1:]])], 1),
-                np.stack([np.column_stack([u[:-1], 0 * u[1:] + v[0]]), np.column_stack([u[1:], 0 * u[1:]]), np.column_stack([u[:-1], 0 * u[1:]])], 1),
+                np.stack(
+                    [
+                        np.column_stack([u[:-1], 0 * u[1:] + v[0]]),
+                        np.column_stack([u[1:], 0 * u[1:] + v[0]]),
+                        np.column_stack([u[1:], 0 * u[1:]]),
+                    ],
+                    1,
+                ),
+                np.stack(
+                    [
+                        np.column_stack([u[:-1], 0 * u[1:] + v[0]]),
+                        np.column_stack([u[1:], 0 * u[1:]]),
+                        np.column_stack([u[:-1], 0 * u[1:]]),
+                    ],
+                    1,
+                ),
             ]
         )
-        normals = np.concatenate([np.stack([around[:-1], around[1:], around[1:]], 1), np.stack([around[:-1], around[1:], around[:-1]], 1)])
+        normals = np.concatenate(
+            [np.stack([around[:-1], around[1:], around[1:]], 1), np.stack([around[:-1], around[1:], around[:-1]], 1)]
+        )
         self.add(corners, uvs, texture, normals)
         lid = np.stack([np.repeat(high[None], sides, 0), b[:-1], b[1:]], 1)
         self.add(lid, np.zeros((sides, 3, 2)), texture)
 
     def blob(
-        self, center: _F, radii: _F, texture: int, rng: np.random.Generator, *, rough: float, tile: float, detail: int = 2
+        self,
+        center: _F,
+        radii: _F,
+        texture: int,
+        rng: np.random.Generator,
+        *,
+        rough: float,
+        tile: float,
+        detail: int = 2,
     ) -> None:
         """Lumpy ball: crowns of trees, bushes, rocks. rough: displacement relative to the radius."""
         ball, faces = unit_sphere(detail)

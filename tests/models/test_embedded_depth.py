@@ -56,13 +56,13 @@ def test_a_weight_file_cut_short_is_a_model_error(tmp_path):
     whole = (tmp_path / WEIGHTS_FILE).read_bytes()
     (tmp_path / WEIGHTS_FILE).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ModelError, match="cannot be read"):
-        EmbeddedDepth(tmp_path).network  # noqa: B018 (loading is the act)
+        EmbeddedDepth(tmp_path).load()
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
     write_weights(tmp_path, {"stranger": torch.zeros(3)}, {})
     with pytest.raises(ModelError, match="do not fit"):
-        EmbeddedDepth(tmp_path).network  # noqa: B018
+        EmbeddedDepth(tmp_path).load()
 
 
 def test_something_that_is_no_picture_is_an_input_error(model):

@@ -50,9 +50,12 @@ class EmbeddedDepth:
         self._coarse, self._fine, self._flip = coarse, fine, flip
 
     @cached_property
-    def network(self) -> DepthNetwork:
-        """The loaded network; ModelError if its files are missing or broken."""
+    def _network(self) -> DepthNetwork:
         return read_network(self._folder)
+
+    def load(self) -> None:
+        """Load the weights now rather than at the first estimate; ModelError if they are missing or broken."""
+        _ = self._network
 
     def estimate(
         self, rgb: NDArray[np.float32], *, intrinsics: NDArray[np.float64], sky: NDArray[np.bool_] | None = None
@@ -70,10 +73,18 @@ class EmbeddedDepth:
         """
         rgb = np.ascontiguousarray(rgb, dtype=np.float32)
         if rgb.ndim != 3 or rgb.shape[2] != 3 or min(rgb.shape[:2]) < 16:
-            raise InputError("A photo must have shape (H, W, 3), 16 pixels or more a side", got=f"shape {rgb.shape}")
+            raise InputError(
+                "A photo must have shape (H, W, 3), 16 pixels or more a side",
+                got=f"shape {rgb.shape}",
+                do="Give an RGB picture of 16 pixels or more a side",
+            )
         with _one_thread():
             found = self._run(rgb, np.asarray(intrinsics, np.float64))
-        mask = sky_mask(found.sky, rgb, _elevation(found.up, intrinsics, rgb.shape)) if sky is None else np.asarray(sky, bool)
+        mask = (
+            sky_mask(found.sky, rgb, _elevation(found.up, intrinsics, rgb.shape))
+            if sky is None
+            else np.asarray(sky, bool)
+        )
         depth = np.exp(upsample_log_depth(snap_edges(found.log_depth), rgb))
         depth = np.where(mask, 0.0, np.clip(depth, 0.05, _FARTHEST)).astype(np.float32)
         notes = ("Depth is a learned estimate from one photo; its scale is a guess.",)
@@ -81,15 +92,16 @@ class EmbeddedDepth:
         confidence = float(np.clip(0.8 - found.up_spread / np.radians(6.0), 0.2, 0.8))
         return DepthEstimate(depth, mask, kind="metric", up=found.up, confidence=confidence, notes=notes)
 
-
     def _run(self, rgb: NDArray[np.float32], intrinsics: NDArray[np.float64]) -> NetworkOutput:
         from lyra_core.models.depth.inference import run_network
 
-        layout = run_network(self.network, rgb, intrinsics, pixels=self._coarse, flip=self._flip)
+        layout = run_network(self._network, rgb, intrinsics, pixels=self._coarse, flip=self._flip)
         if self._fine <= self._coarse:
             return layout
-        detail = run_network(self.network, rgb, intrinsics, pixels=self._fine)
-        return replace(layout, log_depth=blend_detail(layout.log_depth, detail.log_depth, _LAYOUT_SCALE), sky=detail.sky)
+        detail = run_network(self._network, rgb, intrinsics, pixels=self._fine)
+        return replace(
+            layout, log_depth=blend_detail(layout.log_depth, detail.log_depth, _LAYOUT_SCALE), sky=detail.sky
+        )
 
 
 def _elevation(up: NDArray[np.float64], intrinsics: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -83,6 +83,7 @@ class Encoder(nn.Module):
         self.blocks = nn.ModuleList(blocks)
 
     def forward(self, image: Tensor) -> list[Tensor]:
+        """Features of (B, 3, H, W); see the class."""
         x = functional.relu6(self.stem(image))
         features = []
         for i, block in enumerate(self.blocks):

@@ -23,7 +23,11 @@ def _read_npz(path: Path) -> NDArray[np.float64]:
     with np.load(path, allow_pickle=False) as stored:
         names = list(stored.files)
         if "depth" not in names and len(names) != 1:
-            raise InputError("An npz depth file needs an array named 'depth'", got=", ".join(names))
+            raise InputError(
+                "An npz depth file needs an array named 'depth'",
+                got=", ".join(names),
+                do="Save it with np.savez(file, depth=depth)",
+            )
         return np.asarray(stored["depth" if "depth" in names else names[0]], dtype=np.float64)
 
 
@@ -76,7 +80,11 @@ def read_depth(path: str | Path, *, unit: str = "m") -> NDArray[np.float32]:
     depth = values * _UNITS[unit]
     depth[~np.isfinite(depth) | (depth > _FAR)] = 0.0
     if (depth > 0).mean() < 0.05:
-        raise InputError("The depth file is nearly empty", got=f"{(depth > 0).mean():.1%} of it is known")
+        raise InputError(
+            "The depth file is nearly empty",
+            got=f"{(depth > 0).mean():.1%} of it is known",
+            do="Check its unit and its no-data value",
+        )
     return depth.astype(np.float32)
 
 

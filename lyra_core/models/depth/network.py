@@ -101,6 +101,7 @@ class DepthNetwork(nn.Module):
             nn.init.zeros_(head.bias)
 
     def forward(self, image: Tensor, focal: Tensor, center: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log depth, sky logit and elevation sines; see the class."""
         height, width = image.shape[-2:]
         half, quarter, eighth, sixteenth, last = self.encoder(image)
 

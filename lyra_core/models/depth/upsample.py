@@ -8,11 +8,13 @@ decides by bilateral weights (Kopf et al. 2007, "Joint Bilateral Upsampling"), a
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["snap_edges", "upsample_log_depth", "upsample_logits"]
+__all__ = ["blend_detail", "sky_mask", "snap_edges", "upsample_log_depth"]
 
 _JUMP = 0.10  # of log depth within a 3x3 neighbourhood: a discontinuity, not a slanted wall
 _COLOUR_SIGMA = 0.07  # sRGB distance at which two pixels are probably different things
@@ -37,7 +39,9 @@ def snap_edges(log_depth: NDArray[np.float32], *, reach: int = 2, jump: float = 
     return np.where(edge & hanging, side, log_depth).astype(np.float32)
 
 
-def _neighbours(x: NDArray[np.intp], y: NDArray[np.intp], shape: tuple[int, int], zoom: tuple[float, float]):  # noqa: ANN202
+def _neighbours(
+    x: NDArray[np.intp], y: NDArray[np.intp], shape: tuple[int, int], zoom: tuple[float, float]
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Flat indices (9, N) of the 3x3 working pixels around full-resolution pixels, and their distance squared there."""
     u, v = (x + 0.5) / zoom[0] - 0.5, (y + 0.5) / zoom[1] - 0.5
     column, row = np.rint(u).astype(np.intp), np.rint(v).astype(np.intp)
@@ -54,7 +58,7 @@ def upsample_log_depth(log_depth: NDArray[np.float32], rgb: NDArray[np.float32])
     """(h, w) log depth to the size of rgb (H, W, 3) float32 in [0, 1]."""
     height, width = rgb.shape[:2]
     shape = log_depth.shape
-    smooth = cv2.resize(log_depth, (width, height), interpolation=cv2.INTER_LINEAR)
+    smooth = np.asarray(cv2.resize(log_depth, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     kernel = np.ones((3, 3), np.uint8)
     near, far = cv2.erode(log_depth, kernel), cv2.dilate(log_depth, kernel)
     edge = cv2.resize((far - near > _JUMP).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
@@ -76,23 +80,21 @@ def upsample_log_depth(log_depth: NDArray[np.float32], rgb: NDArray[np.float32])
     return out
 
 
-def _follow_rim(
-    probability: NDArray[np.float32], rgb: NDArray[np.float32], *, radius: int = 8
-) -> NDArray[np.bool_]:
+def _follow_rim(probability: NDArray[np.float32], rgb: NDArray[np.float32], *, radius: int = 8) -> NDArray[np.bool_]:
     """Sky probability (h, w) to a mask (H, W) whose rim follows the photo: a guided filter on grey, then one half."""
     height, width = rgb.shape[:2]
-    coarse = cv2.resize(probability, (width, height), interpolation=cv2.INTER_LINEAR)
+    coarse = np.asarray(cv2.resize(probability, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     if float(coarse.max()) < 0.5:
         return np.zeros((height, width), bool)
     # Sky differs from roofs and leaves mostly by brightness and blue.
     grey = np.clip(0.35 * rgb[..., 1] + 0.65 * rgb[..., 2], 0, 1).astype(np.float32)
     side = (2 * radius + 1, 2 * radius + 1)
 
-    def mean(value: NDArray[np.float32]) -> NDArray[np.float32]:
-        return cv2.blur(value, side)
+    def mean(value: NDArray[Any]) -> NDArray[np.float32]:
+        return np.asarray(cv2.blur(value, side), np.float32)
 
     mean_grey, mean_sky = mean(grey), mean(coarse)
-    slope = (mean(grey * coarse) - mean_grey * mean_sky) / (mean(grey * grey) - mean_grey**2 + 1e-3)
+    slope = (mean(grey * coarse) - mean_grey * mean_sky) / (mean(grey * grey) - mean_grey**2 + np.float32(1e-3))
     offset = mean_sky - slope * mean_grey
     return mean(slope) * grey + mean(offset) > 0.5
 
@@ -114,9 +116,7 @@ def sky_mask(
     return keep[labels] if count > 1 else mask
 
 
-def blend_detail(
-    layout: NDArray[np.float32], detail: NDArray[np.float32], scale: float
-) -> NDArray[np.float32]:
+def blend_detail(layout: NDArray[np.float32], detail: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
     """Log depth of `detail` (h, w) with its smooth part replaced by that of `layout` (any size).
 
     scale: width (sigma) of what counts as smooth, as a share of the longer side.

@@ -79,5 +79,9 @@ def read_network(folder: Path) -> DepthNetwork:
     try:
         network.load_state_dict({name: value.to(torch.float32) for name, value in state.items()})
     except RuntimeError as error:
-        raise ModelError("The depth weights do not fit the network", got=str(error)[:200]) from error
+        raise ModelError(
+            "The depth weights do not fit the network",
+            got=str(error)[:200],
+            do="Restore data/models/depth from the repository",
+        ) from error
     return network.eval().to(memory_format=torch.channels_last)

@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.Abort:
         code = 130
     except _UsageError as error:
-        show, describe = getattr(error, "show"), getattr(error, "format_message")
+        show, describe = getattr(error, "show"), getattr(error, "format_message")  # noqa: B009 - of click's errors
         show(file=sys.stderr)
         if "--json" in words:
             failure = {"type": "UsageError", "what": describe(), "got": "", "do": "See --help"}

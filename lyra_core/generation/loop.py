@@ -74,7 +74,7 @@ def caption_for(captions: Mapping[int, str], first: int) -> str | None:
     return captions[max(keys)] if keys else None
 
 
-def generate_chunks(
+def generate_chunks(  # noqa: PLR0913 - the whole state of a run
     path: CameraPath,
     chunks: Sequence[Chunk],
     *,

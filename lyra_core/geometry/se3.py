@@ -49,7 +49,7 @@ def interpolate(start: _F, end: _F, t: float) -> _F:
     return rigid(rotation, (1 - t) * start[:3, 3] + t * end[:3, 3])
 
 
-def look_at(center: _F, target: _F, up: _F = np.array([0.0, 0.0, 1.0])) -> _F:
+def look_at(center: _F, target: _F, up: _F = np.array([0.0, 0.0, 1.0])) -> _F:  # noqa: B008 - constant
     """world_from_camera of an OpenCV camera at center that looks at target with the horizon level."""
     center = np.asarray(center, dtype=np.float64)
     forward = np.asarray(target, dtype=np.float64) - center

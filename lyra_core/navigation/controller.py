@@ -90,8 +90,11 @@ class PurePursuit:
         return float(self.along[-1])
 
     def deviation(self, xy: NDArray[np.floating]) -> float:
-        """[m] from a point (2,) to the nearest point of the path."""
-        return float(np.linalg.norm(self.path - np.asarray(xy), axis=1).min())
+        """[m] from a point (2,) to the path."""
+        leg = np.diff(self.path, axis=0)
+        to_point = np.asarray(xy, np.float64) - self.path[:-1]
+        share = np.clip((to_point * leg).sum(1) / np.maximum((leg * leg).sum(1), 1e-18), 0, 1)
+        return float(np.linalg.norm(to_point - share[:, None] * leg, axis=1).min())
 
     def step(self, x: float, y: float, yaw: float, dt: float) -> Command:
         """The command for the next dt seconds at the pose (x, y) [m], yaw [rad]."""

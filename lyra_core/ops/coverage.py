@@ -197,7 +197,7 @@ def _reach(
     return np.packbits(shown, axis=1, bitorder="little").view(np.uint32)
 
 
-def greedy(
+def greedy(  # noqa: PLR0913 - keyword options of one choice
     views: Sequence[View],
     targets: Sequence[Camera],
     *,

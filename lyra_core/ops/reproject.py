@@ -279,7 +279,7 @@ def reproject(
                 device, compat, log_maximum, hole, index)  # fmt: skip
 
 
-def splat_points(
+def splat_points(  # noqa: PLR0913 - keyword options of one pass
     rgb: _F32,
     uvz: _F32,
     valid: NDArray[np.bool_],

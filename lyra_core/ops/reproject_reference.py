@@ -47,7 +47,7 @@ def forward_splat(
     sources: Sequence[Pixels],
     size: tuple[int, int],
     *,
-    device: str,
+    device: str,  # noqa: ARG001 - one signature with the kernel
     log_maximum: float | None,
     reference: bool,
     coverage: float,

@@ -107,7 +107,7 @@ class HostBlocks:
         self._weight = np.concatenate([self._weight, np.zeros((grow, _CELLS), np.float32)])
         self._color = np.concatenate([self._color, np.zeros((grow, _CELLS, 4), np.float32)])
 
-    def integrate(
+    def integrate(  # noqa: PLR0913 - the twin of a kernel launch
         self,
         active: NDArray[np.int32],
         coords: NDArray[np.int32],

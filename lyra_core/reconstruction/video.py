@@ -63,7 +63,7 @@ def write_video(
     return count
 
 
-def _open_stream(container, size: tuple[int, int], fps: float, crf: int):
+def _open_stream(container, size: tuple[int, int], fps: float, crf: int):  # noqa: ANN001, ANN202 - av types are optional
     rate = Fraction(fps).limit_denominator(1001)
     stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "medium"})
     stream.width, stream.height = size[0] + size[0] % 2, size[1] + size[1] % 2

@@ -120,7 +120,7 @@ class CheckReport:
         }
 
 
-def check_world(
+def check_world(  # noqa: PLR0913 - the knobs of one command
     folder: Path,
     *,
     drops: int = 500,

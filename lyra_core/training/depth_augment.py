@@ -114,11 +114,13 @@ def degrade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     keep = 0.0 if rng.uniform() < 0.05 else np.clip(rng.normal(0.9, 0.35), 0, 1.8)
     image = grey + np.float32(keep) * (image - grey)
     if rng.uniform() < 0.3:  # uneven light: a soft shade over part of the picture
-        image = image * (0.55 + 0.6 * _noise_field(image.shape[0], image.shape[1], 1, rng))[..., None]
+        shade = np.float32(0.55) + np.float32(0.6) * _noise_field(image.shape[0], image.shape[1], 1, rng)
+        image = image * shade[..., None]
     if rng.uniform() < 0.3:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2)), np.float32)
     elif rng.uniform() < 0.3:
-        image = image + np.float32(rng.uniform(0.2, 0.9)) * (image - cv2.GaussianBlur(image, (0, 0), 1.0))
+        soft = np.asarray(cv2.GaussianBlur(image, (0, 0), 1.0), np.float32)
+        image = image + np.float32(rng.uniform(0.2, 0.9)) * (image - soft)
     if rng.uniform() < 0.5:
         image = image + rng.normal(0, rng.uniform(0.004, 0.03), image.shape).astype(np.float32)
     image = np.clip(image, 0, 1)

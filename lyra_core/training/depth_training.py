@@ -141,7 +141,8 @@ def _start(config: DictConfig) -> _State:
     if not checkpoint.exists():
         network.encoder.load_state_dict(imagenet_encoder(config.imagenet))
     ema.load_state_dict(network.state_dict())
-    network, ema = (n.to(memory_format=torch.channels_last) for n in (network, ema))
+    for model in (network, ema):
+        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stub lacks it)
     state = _State(network, ema, _optimizer(network, config))
     if checkpoint.exists():
         state.load(checkpoint)

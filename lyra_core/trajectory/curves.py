@@ -64,7 +64,7 @@ def _travel(scene: SeedScene, strength: float, distance: float | None, share: fl
     return strength * (scene.center_depth * share if distance is None else distance)
 
 
-def still(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> list[_F]:
+def still(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> list[_F]:  # noqa: ARG001
     """The photo's camera, not moving."""
     return [_line(start, np.zeros(3))]
 
@@ -96,7 +96,7 @@ def orbit(start: _F, scene: SeedScene, strength: float, options: Mapping[str, An
     return [turned_about(start, start[:3, 3] + radius * heading_of(start), angles)]
 
 
-def look_around(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> list[_F]:
+def look_around(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> list[_F]:  # noqa: ARG001
     """Turn on the spot about the vertical: to one side, or left, right and back to the photo."""
     angle = np.radians(options["angle"]) * strength
     # Seen from above, a positive angle turns left.

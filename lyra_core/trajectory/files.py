@@ -60,7 +60,7 @@ class LoadedPath:
     messages: tuple[str, ...]
 
 
-def load_path(
+def load_path(  # noqa: PLR0913 - keyword-only settings of one reader
     file: Path | str,
     *,
     size: tuple[int, int],

@@ -42,7 +42,7 @@ _PARTS = (
 )
 
 
-def write_world(
+def write_world(  # noqa: PLR0913 - one argument per part of a world
     folder: Path,
     *,
     gaussians: Gaussians,

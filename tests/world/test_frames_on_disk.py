@@ -88,7 +88,7 @@ def test_a_damaged_chunk_and_all_after_it_are_dropped(tmp_path, rng):
 
 def test_leftovers_of_a_killed_run_are_cleared(tmp_path, rng):
     WorldFolder.create(tmp_path / "w", empty_manifest())
-    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "w" / "x.bin") as part:
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "w" / "x.bin") as part:  # noqa: PT012
         part.write_bytes(b"half")
         raise KeyboardInterrupt
     assert not list((tmp_path / "w").glob("*x.bin"))

@@ -84,4 +84,5 @@ def read_network(folder: Path) -> DepthNetwork:
             got=str(error)[:200],
             do="Restore data/models/depth from the repository",
         ) from error
-    return network.eval().to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stub lacks it)
+    return network.eval()

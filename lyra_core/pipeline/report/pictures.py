@@ -80,7 +80,7 @@ def _canvas(width: float, height: float) -> tuple:
     return figure, FigureCanvasAgg(figure), figure.add_subplot()
 
 
-def _pixels(canvas) -> _Picture:
+def _pixels(canvas) -> _Picture:  # noqa: ANN001 - matplotlib type
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 

@@ -1,0 +1,212 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""A drive as a video: chase view and robot camera side by side, the robot composited into the splats by depth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.geometry import intrinsics_from_fov, look_at, matrix_from_quat
+from lyra_core.navigation.occupancy import OCCUPIED, OccupancyGrid
+from lyra_core.navigation.robots import RobotSpec
+from lyra_core.ops.mesh_view import view_mesh
+from lyra_core.ops.splat import Splatter, SplatSettings, splatter
+from lyra_core.types import Camera, Mesh
+
+if TYPE_CHECKING:
+    from lyra_core.simulation.drive import DriveRun
+    from lyra_core.usd.robot_shapes import RobotLook
+
+__all__ = ["DriveFrames", "choose_run", "drive_frames"]
+
+_WIDTH, _HEIGHT = 480, 360  # [px] of each of the two views
+_FPS, _MAX_FRAMES = 15.0, 150
+_BACK, _UP, _AHEAD = 1.25, 0.85, 0.55  # [m] chase camera behind and over the robot; where it looks
+_FOG = np.array([0.74, 0.77, 0.80], np.float32)  # behind what nobody has seen
+_BIAS = 0.05  # [m] splat depth is that of centres and noisy: the wheels must not sink into the floor
+_SHADOW = (0.10, 0.30, 0.55)  # [m] full within, none beyond; strength
+
+
+def choose_run(folder: Path, runs: Sequence[DriveRun]) -> int:
+    """The run to show: reached, long, and heading as the camera did, since that is what the splats were made from."""
+    from lyra_core.pipeline.begin import read_plan
+
+    if len(runs) == 1:
+        return 0
+    path = read_plan(folder)
+    forward = path.world_from_camera[:, :2, 2].mean(axis=0)
+    forward = forward / max(float(np.linalg.norm(forward)), 1e-9)
+    best, chosen = -math.inf, 0
+    for index, run in enumerate(runs):
+        leg = run.plan.points[-1] - run.plan.points[0]
+        score = float(leg @ forward) + 0.3 * run.plan.length + (0 if run.reached else -1e6)
+        if score > best:
+            best, chosen = score, index
+    return chosen
+
+
+@dataclass
+class DriveFrames:
+    """Iterable of (H, 2 W, 3) uint8 pictures of one drive.
+
+    Attributes
+    ----------
+    count: pictures. fps: of the video. speed: simulated seconds per second of video.
+    """
+
+    count: int
+    fps: float
+    speed: float
+    _run: DriveRun
+    _grid: OccupancyGrid
+    _scene: Splatter
+    _look: RobotLook
+    _mount: tuple[float, float, float]
+    _device: str
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        run = self._run
+        at = np.linspace(0, run.times[-1], self.count)
+        index = np.searchsorted(run.times, at).clip(0, len(run.times) - 1)
+        heading = _smooth_heading(run)
+        for i in index:
+            rotation = matrix_from_quat(run.quats_wxyz[i])
+            position = run.positions[i]
+            robot = _posed(self._look, position, rotation, run.wheels[i])
+            chase = _chase_camera(position, heading[i], self._grid)
+            left = self._view(chase, robot, position)
+            right = self._view(_robot_camera(position, rotation, self._mount), None, position)
+            yield self._labelled(left, right, float(run.times[i]), i)
+
+    def _view(self, camera: Camera, robot: Mesh | None, at: NDArray[np.float64]) -> NDArray[np.float32]:
+        """(H, W, 3) the splats over fog; with the robot and its shadow in front of what lies behind it."""
+        image = self._scene.draw(camera)
+        rgb = np.clip(image.rgb + (1 - image.alpha[..., None]) * _FOG, 0, 1)
+        if robot is None:
+            return rgb
+        depth = np.where(image.alpha > 0.5, image.depth, np.inf)
+        rgb = _shaded(rgb, depth, camera, at)
+        fine = view_mesh(robot, camera.resized(2 * camera.width, 2 * camera.height), device=self._device)
+        behind = np.repeat(np.repeat(depth, 2, axis=0), 2, axis=1) + _BIAS
+        seen = (fine.depth > 0) & (fine.depth < behind)
+        shape = (camera.height, 2, camera.width, 2)
+        cover = seen.reshape(shape).mean(axis=(1, 3))[..., None].astype(np.float32)
+        color = (fine.rgb * seen[..., None]).reshape(*shape, 3).mean(axis=(1, 3))
+        return rgb * (1 - cover) + color
+
+    def _labelled(
+        self, left: NDArray[np.float32], right: NDArray[np.float32], time: float, index: int
+    ) -> NDArray[np.uint8]:
+        import cv2
+
+        both = np.concatenate([left, right], axis=1)
+        picture = np.ascontiguousarray(np.rint(np.clip(both, 0, 1) * 255).astype(np.uint8))
+        picture[:, _WIDTH - 1 : _WIDTH + 1] = 255
+        run = self._run
+        step = max(1, index - 3)
+        speed = float(np.linalg.norm(run.positions[index, :2] - run.positions[step - 1, :2])) / max(
+            1e-6, float(run.times[index] - run.times[step - 1])
+        )
+        pace = f"   x{self.speed:.1f}" if self.speed > 1.05 else ""
+        for text, x in ((f"{time:4.1f} s   {speed:.2f} m/s{pace}", 12), ("robot camera", _WIDTH + 12)):
+            for color, thick in (((20, 24, 30), 3), ((255, 255, 255), 1)):
+                cv2.putText(picture, text, (x, _HEIGHT - 14), cv2.FONT_HERSHEY_SIMPLEX, 0.5, color, thick, cv2.LINE_AA)
+        return picture
+
+
+def drive_frames(folder: Path, run: DriveRun, grid: OccupancyGrid, spec: RobotSpec, *, device: str) -> DriveFrames:
+    """Prepare the pictures of a run: splats.ply of the world, the robot's looks, the pace (at most 150 frames).
+
+    Errors: InputError if splats.ply is missing or broken.
+    """
+    from lyra_core.ops.device import resolve_device
+    from lyra_core.reconstruction.ply import read_ply
+    from lyra_core.usd.robot import CAMERA_MOUNT
+    from lyra_core.usd.robot_shapes import read_robot_look
+
+    device = resolve_device(device)
+    scene = splatter(read_ply(folder / "splats.ply"), SplatSettings(), device=device)
+    count = int(np.clip(np.ceil(run.seconds * _FPS), 2, _MAX_FRAMES))
+    speed = max(1.0, run.seconds * _FPS / count)
+    mount = CAMERA_MOUNT if spec.name == "lyra_bot" else (0.0, 0.0, spec.height)
+    return DriveFrames(count, _FPS, speed, run, grid, scene, read_robot_look(spec.asset_file), mount, device)
+
+
+def _smooth_heading(run: DriveRun) -> NDArray[np.float64]:
+    """(T,) heading [rad] of the chase camera: that of the robot, low-passed forward and backward (about 0.6 s)."""
+    from scipy.ndimage import gaussian_filter1d
+
+    w, x, y, z = run.quats_wxyz.T
+    yaw = np.unwrap(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)))
+    rate = 1.0 / max(1e-6, float(run.times[1] - run.times[0])) if len(run.times) > 1 else 30.0
+    return gaussian_filter1d(yaw, 0.6 * rate, mode="nearest")
+
+
+def _chase_camera(position: NDArray[np.float64], heading: float, grid: OccupancyGrid) -> Camera:
+    """Behind and above the robot; nearer where something on the map stands in between."""
+    forward = np.array([math.cos(heading), math.sin(heading)])
+    back = _BACK
+    for distance in np.arange(0.3, _BACK + 0.3, 0.05):
+        row, column = grid.cell_of(position[:2] - distance * forward)
+        rows, columns = grid.state.shape
+        if 0 <= row < rows and 0 <= column < columns and grid.state[row, column] == OCCUPIED:
+            back = max(0.35, float(distance) - 0.25)
+            break
+    eye = position + [*(-back * forward), _UP + 0.3 * (_BACK - back)]
+    target = position + [*(_AHEAD * forward), 0.12]
+    return Camera(intrinsics_from_fov(68, _WIDTH, _HEIGHT), look_at(eye, target), _WIDTH, _HEIGHT)
+
+
+def _robot_camera(
+    position: NDArray[np.float64], rotation: NDArray[np.float64], mount: tuple[float, float, float]
+) -> Camera:
+    """The camera on the mast, with every nod of the robot: OpenCV axes x right, y down, z along the robot's x."""
+    pose = np.eye(4)
+    pose[:3, :3] = rotation @ np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+    pose[:3, 3] = position + rotation @ np.asarray(mount)
+    return Camera(intrinsics_from_fov(80, _WIDTH, _HEIGHT), pose, _WIDTH, _HEIGHT)
+
+
+def _posed(
+    look: RobotLook, position: NDArray[np.float64], rotation: NDArray[np.float64], wheels: NDArray[np.float64]
+) -> Mesh:
+    """All links at a pose of the base; links named left... and right... turn by their wheel's angle about y."""
+    vertices, faces, colors, base = [], [], [], 0
+    for name, mesh in look.links.items():
+        angle = wheels[0] if name.startswith("left") else wheels[1] if name.startswith("right") else 0.0
+        c, s = math.cos(angle), math.sin(angle)
+        turned = mesh.vertices @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]).T
+        rest = look.rest[name]
+        vertices.append((turned @ rest[:3, :3].T + rest[:3, 3]) @ rotation.T + position)
+        faces.append(mesh.faces + base)
+        colors.append(mesh.colors if mesh.colors is not None else np.full(mesh.vertices.shape, 128, np.uint8))
+        base += len(mesh.vertices)
+    return Mesh(
+        np.concatenate(vertices).astype(np.float32),
+        np.concatenate(faces).astype(np.int32),
+        None,
+        np.concatenate(colors),
+    )
+
+
+def _shaded(
+    rgb: NDArray[np.float32], depth: NDArray[np.floating], camera: Camera, at: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Darken the floor under the robot: without a contact shadow it would seem to float."""
+    u, v = np.meshgrid(np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5)
+    rays = np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(camera.intrinsics).T
+    finite = np.isfinite(depth)
+    points = rays * np.where(finite, depth, 0.0)[..., None] @ camera.world_from_camera[:3, :3].T + camera.center
+    away = np.linalg.norm(points[..., :2] - at[:2], axis=-1)
+    full, none, strength = _SHADOW
+    fall = np.clip((none - away) / (none - full), 0, 1)
+    low = finite & (np.abs(points[..., 2] - at[2]) < 0.12)
+    shade = 1 - strength * np.where(low, fall * fall * (3 - 2 * fall), 0.0)
+    return (rgb * shade[..., None]).astype(np.float32)

@@ -43,7 +43,7 @@ class ConstantDepth:
         self,
         rgb: NDArray[np.float32],
         *,
-        intrinsics: NDArray[np.float64], (protocol)
+        intrinsics: NDArray[np.float64],
         sky: NDArray[np.bool_] | None = None,
     ) -> DepthEstimate:
         """3 m at every pixel of rgb (H, W, 3) that is not sky, whatever the lens."""

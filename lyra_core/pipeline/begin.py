@@ -149,7 +149,7 @@ def begin_world(
         config=settings,
         photo={"file": copy_name, "name": photo.name, "sha256": digest_file(photo)},
         seed_view=_record(seed),
-        models={"video": config.model.video, "depth": model.name},
+        models={"video": config.model.video, "depth": model.name, **_weights(model.name)},
         versions=library_versions(),
         segments=[record],
         chunks=[],
@@ -171,6 +171,13 @@ def _depth_model(config: RunConfig) -> DepthModel:
     if config.photo.depth_file:
         return depth_model("file", path=Path(config.photo.depth_file), unit=config.photo.depth_unit)
     return depth_model(resolve_depth(config))
+
+
+def _weights(name: str) -> dict[str, str]:
+    """Digests of the weights that a model was loaded from."""
+    from lyra_core.models.depth.weights import WEIGHTS_FILE, default_folder
+
+    return {"depth_weights_sha256": digest_file(default_folder() / WEIGHTS_FILE)} if name == "embedded" else {}
 
 
 def _record(seed: SeedView) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def drive_picture(planner: Planner, report: DriveReport, shown: int, *, width: i
     touched = sum(run.collisions for run in report.runs)
     title = f"{report.robot}: {reached} of {len(report.runs)} goals reached, {touched} collisions"
     axes.set_title(title, loc="left", fontsize=12, color=_INK)
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.07), ncols=6, frameon=False, fontsize=9, labelcolor=_INK)
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.045), ncols=6, frameon=False, fontsize=9, labelcolor=_INK)
     figure.tight_layout()
     out = io.BytesIO()
     canvas.print_png(out)

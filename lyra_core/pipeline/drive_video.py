@@ -18,7 +18,7 @@ from lyra_core.navigation.occupancy import OCCUPIED, OccupancyGrid
 from lyra_core.navigation.robots import RobotSpec
 from lyra_core.ops.mesh_view import view_mesh
 from lyra_core.ops.splat import Splatter, SplatSettings, splatter
-from lyra_core.types import Camera, Mesh
+from lyra_core.types import Camera, CameraPath, Mesh
 
 if TYPE_CHECKING:
     from lyra_core.simulation.drive import DriveRun
@@ -30,12 +30,13 @@ _WIDTH, _HEIGHT = 480, 360  # [px] of each of the two views
 _FPS, _MAX_FRAMES = 15.0, 150
 _BACK, _UP, _AHEAD = 1.25, 0.85, 0.55  # [m] chase camera behind and over the robot; where it looks
 _FOG = np.array([0.74, 0.77, 0.80], np.float32)  # behind what nobody has seen
-_BIAS = 0.05  # [m] splat depth is that of centres and noisy: the wheels must not sink into the floor
+_BIAS = 0.05  # [m] splat depth is that of centres and noisy
+_LOW, _NEAR = 0.14, 0.7  # [m] what is lower over the robot's floor and nearer than this is floor: it hides no wheels
 _SHADOW = (0.10, 0.30, 0.55)  # [m] full within, none beyond; strength
 
 
 def choose_run(folder: Path, runs: Sequence[DriveRun]) -> int:
-    """The run to show: reached, long, and heading as the camera did, since that is what the splats were made from."""
+    """The run to show: reached, long, in view of the cameras that made the splats, and heading as they did."""
     from lyra_core.pipeline.begin import read_plan
 
     if len(runs) == 1:
@@ -43,13 +44,28 @@ def choose_run(folder: Path, runs: Sequence[DriveRun]) -> int:
     path = read_plan(folder)
     forward = path.world_from_camera[:, :2, 2].mean(axis=0)
     forward = forward / max(float(np.linalg.norm(forward)), 1e-9)
-    best, chosen = -math.inf, 0
-    for index, run in enumerate(runs):
-        leg = run.plan.points[-1] - run.plan.points[0]
-        score = float(leg @ forward) + 0.3 * run.plan.length + (0 if run.reached else -1e6)
-        if score > best:
-            best, chosen = score, index
-    return chosen
+    scores = []
+    for run in runs:
+        points = run.plan.points
+        legs = np.diff(points, axis=0)
+        along = float((points[-1] - points[0]) @ forward)
+        first = math.atan2(legs[: max(1, len(legs) // 5), 1].sum(), legs[: max(1, len(legs) // 5), 0].sum())
+        turn = abs((first - run.plan.task.yaw + math.pi) % (2 * math.pi) - math.pi)
+        seen = _seen_share(path, points)
+        scores.append((run.reached, seen * (run.plan.length + along) - 0.7 * turn))
+    return max(range(len(runs)), key=lambda index: scores[index])
+
+
+def _seen_share(path: CameraPath, points: NDArray[np.float64]) -> float:
+    """Share of the (N, 2) floor points that lie in the picture of some camera of the path, farther than 0.5 m."""
+    floor = np.column_stack([points, np.zeros(len(points))])
+    seen = np.zeros(len(points), bool)
+    for camera in (path[i] for i in range(0, len(path), 8)):
+        local = (floor - camera.center) @ camera.world_from_camera[:3, :3]
+        pixel = local @ camera.intrinsics.T
+        uv = pixel[:, :2] / np.maximum(pixel[:, 2:], 1e-6)
+        seen |= (local[:, 2] > 0.5) & (uv >= 0).all(axis=1) & (uv[:, 0] < camera.width) & (uv[:, 1] < camera.height)
+    return float(seen.mean())
 
 
 @dataclass
@@ -92,7 +108,9 @@ class DriveFrames:
         if robot is None:
             return rgb
         depth = np.where(image.alpha > 0.5, image.depth, np.inf)
-        rgb = _shaded(rgb, depth, camera, at)
+        rgb, floor = _shaded(rgb, depth, camera, at)
+        # The robot stands on the floor of the colliders; that of the splats may lie centimetres higher.
+        depth = np.where(floor, np.inf, depth)
         fine = view_mesh(robot, camera.resized(2 * camera.width, 2 * camera.height), device=self._device)
         behind = np.repeat(np.repeat(depth, 2, axis=0), 2, axis=1) + _BIAS
         seen = (fine.depth > 0) & (fine.depth < behind)
@@ -198,8 +216,8 @@ def _posed(
 
 def _shaded(
     rgb: NDArray[np.float32], depth: NDArray[np.floating], camera: Camera, at: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Darken the floor under the robot: without a contact shadow it would seem to float."""
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Darken the floor under the robot (without a contact shadow it would seem to float); and where that floor is."""
     u, v = np.meshgrid(np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5)
     rays = np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(camera.intrinsics).T
     finite = np.isfinite(depth)
@@ -207,6 +225,6 @@ def _shaded(
     away = np.linalg.norm(points[..., :2] - at[:2], axis=-1)
     full, none, strength = _SHADOW
     fall = np.clip((none - away) / (none - full), 0, 1)
-    low = finite & (np.abs(points[..., 2] - at[2]) < 0.12)
+    low = finite & (np.abs(points[..., 2] - at[2]) < _LOW)
     shade = 1 - strength * np.where(low, fall * fall * (3 - 2 * fall), 0.0)
-    return (rgb * shade[..., None]).astype(np.float32)
+    return (rgb * shade[..., None]).astype(np.float32), low & (away < _NEAR)

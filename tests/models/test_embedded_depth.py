@@ -14,7 +14,7 @@ from lyra_core.models.depth.embedded import EmbeddedDepth
 from lyra_core.models.depth.encoder import Encoder, fold_imagenet_weights
 from lyra_core.models.depth.inference import fit_up, working_size
 from lyra_core.models.depth.network import DepthNetwork, ray_grid
-from lyra_core.models.depth.upsample import snap_edges, upsample_log_depth
+from lyra_core.models.depth.upsample import blend_detail, sky_mask, snap_edges, upsample_log_depth
 from lyra_core.models.depth.weights import CONFIG_FILE, WEIGHTS_FILE, default_folder, write_weights
 from lyra_core.models.protocols import DepthModel
 
@@ -211,3 +211,26 @@ def test_a_depth_edge_moves_onto_the_colour_edge():
     assert fine.shape == (96, 128)
     assert (fine[8:-8, :66] < 0.1).all()
     assert (fine[8:-8, 66:] > 0.9).all()
+
+
+def test_only_large_sky_above_the_horizon_counts_and_nothing_small_hangs_in_it():
+    photo = np.full((120, 160, 3), 0.3, np.float32)
+    sky = np.zeros((120, 160), np.float32)
+    sky[:50] = sky[100:] = 1.0  # a sky, and a puddle that mirrors it
+    sky[70:74, 20:24] = 1.0  # a bright patch on a wall
+    photo[sky > 0.5] = 0.9
+    photo[10:16, 80:86], sky[10:16, 80:86] = 0.3, 0.0  # a bird
+    elevation = np.linspace(0.5, -0.5, 120, dtype=np.float32)[:, None] * np.ones((1, 160), np.float32)
+    mask = sky_mask(sky, photo, elevation)
+    assert mask[:46].all()
+    assert not mask[54:].any()
+
+
+def test_detail_keeps_its_edges_and_takes_the_layout_of_the_coarse_pass():
+    x = np.linspace(0, 1, 192, dtype=np.float32)
+    layout = np.tile(2 * x, (96, 1))  # a long slope
+    edge = np.zeros((96, 192), np.float32)
+    edge[:, 96:] = 0.5  # a crisp step that the coarse pass has as well
+    both = blend_detail(cv2.resize(layout + edge, (96, 48), interpolation=cv2.INTER_AREA), edge, 1 / 24)
+    np.testing.assert_allclose(both[20:-20, 30:80], layout[20:-20, 30:80], atol=0.05)
+    assert (both[20:-20, 97] - both[20:-20, 94]).min() > 0.4

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,16 +114,14 @@ def _elevation(up: NDArray[np.float64], intrinsics: NDArray[np.float64], shape: 
     return towards / np.sqrt(1 + x[None] ** 2 + y[:, None] ** 2)
 
 
-class _one_thread:
+@contextmanager
+def _one_thread() -> Iterator[None]:
     """Run torch on one thread: same bytes on any machine, and no slower for so small a network."""
+    import torch
 
-    def __enter__(self) -> None:
-        import torch
-
-        self._before: Any = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *_: object) -> None:
-        import torch
-
-        torch.set_num_threads(self._before)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -108,12 +108,29 @@ def sky_mask(
     surface: a hole in a wall is worse than a view painted on the pane.
     """
     mask = _follow_rim(probability, rgb) & (elevation > -0.02)
-    count, labels, figures, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
-    large = figures[:, cv2.CC_STAT_AREA] >= 0.01 * mask.size
-    top = (figures[:, cv2.CC_STAT_TOP] == 0) & (figures[:, cv2.CC_STAT_AREA] >= 0.001 * mask.size)
-    keep = large | top
+    return _fill(_keep_large(mask, 0.01, 0.001))
+
+
+def _keep_large(mask: NDArray[np.bool_], least: float, least_at_top: float) -> NDArray[np.bool_]:
+    """Drop components smaller than these shares of the picture; those at the upper border may be smaller."""
+    _, labels, figures, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    area = figures[:, cv2.CC_STAT_AREA] / mask.size
+    keep = (area >= least) | ((figures[:, cv2.CC_STAT_TOP] == 0) & (area >= least_at_top))
     keep[0] = False
-    return keep[labels] if count > 1 else mask
+    return keep[labels]
+
+
+def _fill(sky: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Add small things that hang in the sky, tied to nothing: birds, moons, faults; as surfaces they would be crumbs."""
+    _, labels, figures, _ = cv2.connectedComponentsWithStats((~sky).astype(np.uint8), connectivity=8)
+    small = figures[:, cv2.CC_STAT_AREA] < 0.015 * sky.size
+    bottom = figures[:, cv2.CC_STAT_TOP] + figures[:, cv2.CC_STAT_HEIGHT]
+    loose = small & (bottom < sky.shape[0])
+    loose[0] = False
+    # Only what sky surrounds: a lamp before a wall touches no sky.
+    rim = cv2.dilate(sky.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    touches = np.bincount(labels[rim & ~sky], minlength=len(figures)) > 0
+    return sky | (loose & touches)[labels]
 
 
 def blend_detail(layout: NDArray[np.float32], detail: NDArray[np.float32], scale: float) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ __all__ = ["FloorPlan", "find_floor", "flatten", "is_floor", "slab"]
 
 _UP = 0.8  # least z of the normal of a floor face (37 degrees)
 _MAX_CELLS = 14_000  # of the slab; two triangles each
+_LEAST_DROP = 0.3  # [m^2] of lower ground that count as a drop beside the floor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +84,17 @@ def _holes(mask: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
     return good[parts]
 
 
+def _large_parts(mask: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
+    """Without connected parts of fewer than least cells: noise of far floor is no stairwell."""
+    from scipy import ndimage
+
+    labels = np.zeros(mask.shape, np.int32)
+    ndimage.label(mask, output=labels)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return (sizes >= least)[labels]
+
+
 def find_floor(mesh: Mesh, views: list[View], *, floor_z: float, voxel: float, config: MeshConfig) -> FloorPlan | None:
     """The floor near z = floor_z, or None if no surface there looks up."""
     from scipy import ndimage
@@ -113,7 +125,7 @@ def find_floor(mesh: Mesh, views: list[View], *, floor_z: float, voxel: float, c
     observed = _grid_of(samples, low, cell, shape)
     lower = up & (height.max(axis=1) < -2 * band)
     below = _grid_of(mesh.vertices[mesh.faces[lower]].reshape(-1, 3), low, cell, shape) & ~observed
-    below = np.asarray(ndimage.binary_opening(below), np.bool_)
+    below = _large_parts(np.asarray(ndimage.binary_opening(below), np.bool_), int(np.ceil(_LEAST_DROP / cell**2)))
 
     ground = observed | (_under_cameras(views, floor_z, band, low, cell, shape) & ~below)
     closed = np.asarray(ndimage.binary_closing(ground, _disc(0.5 * config.close_gap, cell)), np.bool_) | ground
@@ -125,6 +137,7 @@ def find_floor(mesh: Mesh, views: list[View], *, floor_z: float, voxel: float, c
     closed |= _holes(closed | barrier, most)
     closed |= _holes(closed, most)
     solid = np.asarray(ndimage.binary_dilation(closed, _disc(margin, cell)), np.bool_) & ~below
+    solid |= _holes(solid, most) & ~below  # the margin itself can close a ring
     rms = float(np.sqrt(np.average(height[floor].mean(axis=1) ** 2, weights=normal[floor, 2])))
     return FloorPlan(floor_z, band, (float(low[0]), float(low[1])), cell, observed, solid, rms)
 

@@ -93,7 +93,7 @@ class Planner:
     """
 
     def __init__(self, grid: OccupancyGrid, radius: float, *, margin: float = 0.05) -> None:
-        from scipy.ndimage import label
+        from skimage.measure import label
 
         if not (np.isfinite(radius) and radius > 0):
             raise InputError("The robot's radius must be > 0 m", got=str(radius), do="Check config/robots")
@@ -113,8 +113,8 @@ class Planner:
                 got=f"radius {radius:g} m, widest free radius {self.room.max():.2f} m",
                 do="Use a smaller robot (--robot), or extend the world",
             )
-        self.region, count = label(self.open, structure=np.ones((3, 3), int))
-        self._sizes = np.bincount(self.region.ravel(), minlength=count + 1)
+        self.region = np.asarray(label(self.open, connectivity=2), np.int64)
+        self._sizes = np.bincount(self.region.ravel())
         self._sizes[0] = 0
         tight = np.clip((radius + margin + _COMFORT - self.room) / _COMFORT, 0, 1)
         self._cost = np.where(self.open, 1.0 + 3.0 * tight**2, np.inf)
@@ -154,7 +154,7 @@ class Planner:
         from skimage.graph import MCP_Geometric
 
         search = MCP_Geometric(self._cost, fully_connected=True)
-        search.find_costs([start], [goal])
+        search.find_costs(starts=[start], ends=[goal])
         cells = np.array(search.traceback(goal))
         grid_path = self.grid.center_of(cells)
         grid_path[0], grid_path[-1] = task.start, task.goal

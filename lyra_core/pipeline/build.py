@@ -63,14 +63,16 @@ def build_world(world: WorldFolder, config: RunConfig, clock: StageClock, device
 
 def _path_of(world: WorldFolder) -> CameraPath:
     from lyra_core.pipeline.begin import read_plan
+    from lyra_core.world.rescale import settle_plan
 
+    settle_plan(world.folder)
     return read_plan(world.folder).segment(0, world.frame_count)
 
 
 def _gaussians(world: WorldFolder, config: RunConfig, clock: StageClock, product: Product) -> Iterator[Event]:
     frames = world.frames
     yield clock.start("gaussians", len(frames))
-    scene = gaussians_from_frames(frames, config=GaussianConfig(sky=config.build.sky))
+    scene = _scene(world, config)
     product.scene = scene
     write_ply(world.folder / "splats.ply", scene.all)
     product.figures["gaussians"] = {
@@ -78,6 +80,16 @@ def _gaussians(world: WorldFolder, config: RunConfig, clock: StageClock, product
         "sky": len(scene.sky) if scene.sky is not None else 0,
     }
     yield clock.stop("gaussians")
+
+
+def _scene(world: WorldFolder, config: RunConfig) -> GaussianScene:
+    """Gaussians of the frames; an imported world keeps those that it was imported from."""
+    imported = world.manifest.seed_view.get("import")
+    if imported:
+        from lyra_core.reconstruction.imported import imported_scene
+
+        return imported_scene(world.folder, imported, float(world.manifest.seed_view.get("scale_factor", 1.0)))
+    return gaussians_from_frames(world.frames, config=GaussianConfig(sky=config.build.sky))
 
 
 def _videos(

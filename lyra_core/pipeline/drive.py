@@ -28,7 +28,7 @@ PASS_SHARE = 0.95
 """Share of random drives that must reach their goal."""
 
 
-def drive(  # noqa: PLR0913 - the knobs of one command
+def drive(
     folder: Path,
     *,
     goal: tuple[float, float] | None = None,
@@ -49,7 +49,7 @@ def drive(  # noqa: PLR0913 - the knobs of one command
     Errors: WorldError for no world, PathError where no path leads (with the nearest reachable point),
     ConfigError for an unknown robot or one that needs Isaac Sim, MissingDependencyError without ovphysx.
     """
-    from lyra_core.simulation.drive import drive_world
+    from lyra_core.simulation.drive import drive_one_by_one
 
     if (goal is None) == (random == 0) or random < 0:
         raise InputError(
@@ -70,8 +70,10 @@ def drive(  # noqa: PLR0913 - the knobs of one command
         yield Progress("plan", len(plans), len(tasks))
     yield clock.stop("plan")
     yield clock.start("drive", len(plans))
-    report = drive_world(folder, plans, spec)
-    yield Progress("drive", len(plans), len(plans))
+    report: DriveReport | None = None
+    for report in drive_one_by_one(folder, plans, spec):
+        yield Progress("drive", len(report.runs), len(plans))
+    assert report is not None  # there is at least one plan
     yield clock.stop("drive")
     yield from _record(folder, report, planner, spec, seed, clock, video=video, device=device)
 

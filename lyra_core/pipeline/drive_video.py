@@ -17,7 +17,7 @@ from lyra_core.geometry import intrinsics_from_fov, look_at, matrix_from_quat
 from lyra_core.navigation.occupancy import OCCUPIED, OccupancyGrid
 from lyra_core.navigation.robots import RobotSpec
 from lyra_core.ops.mesh_view import view_mesh
-from lyra_core.ops.splat import Splatter, SplatSettings, splatter
+from lyra_core.ops.splat import SplatSettings, Splatter, splatter
 from lyra_core.types import Camera, CameraPath, Mesh
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ _WIDTH, _HEIGHT = 480, 360  # [px] of each of the two views
 _FPS, _MAX_FRAMES = 15.0, 150
 _BACK, _UP, _AHEAD = 1.25, 0.85, 0.55  # [m] chase camera behind and over the robot; where it looks
 _FOG = np.array([0.74, 0.77, 0.80], np.float32)  # behind what nobody has seen
-_BIAS = 0.05  # [m] splat depth is that of centres and noisy
-_LOW, _NEAR = 0.14, 0.7  # [m] what is lower over the robot's floor and nearer than this is floor: it hides no wheels
+_BIAS = 0.03  # [m] wheels touch the floor
 _SHADOW = (0.10, 0.30, 0.55)  # [m] full within, none beyond; strength
 
 
@@ -51,8 +50,9 @@ def choose_run(folder: Path, runs: Sequence[DriveRun]) -> int:
         along = float((points[-1] - points[0]) @ forward)
         first = math.atan2(legs[: max(1, len(legs) // 5), 1].sum(), legs[: max(1, len(legs) // 5), 0].sum())
         turn = abs((first - run.plan.task.yaw + math.pi) % (2 * math.pi) - math.pi)
-        seen = _seen_share(path, points)
-        scores.append((run.reached, seen * (run.plan.length + along) - 0.7 * turn))
+        behind = points[0] - np.linspace(0, 1, 20)[:, None] * [math.cos(first), math.sin(first)]  # what the chase shows
+        seen = _seen_share(path, np.concatenate([behind, points]))
+        scores.append((run.reached, seen**2 * (run.plan.length + along) - 0.7 * turn))
     return max(range(len(runs)), key=lambda index: scores[index])
 
 
@@ -83,6 +83,7 @@ class DriveFrames:
     _run: DriveRun
     _grid: OccupancyGrid
     _scene: Splatter
+    _colliders: Mesh
     _look: RobotLook
     _mount: tuple[float, float, float]
     _device: str
@@ -91,7 +92,7 @@ class DriveFrames:
         run = self._run
         at = np.linspace(0, run.times[-1], self.count)
         index = np.searchsorted(run.times, at).clip(0, len(run.times) - 1)
-        heading = _smooth_heading(run)
+        heading = _smooth_heading(run).tolist()
         for i in index:
             rotation = matrix_from_quat(run.quats_wxyz[i])
             position = run.positions[i]
@@ -102,41 +103,72 @@ class DriveFrames:
             yield self._labelled(left, right, float(run.times[i]), i)
 
     def _view(self, camera: Camera, robot: Mesh | None, at: NDArray[np.float64]) -> NDArray[np.float32]:
-        """(H, W, 3) the splats over fog; with the robot and its shadow in front of what lies behind it."""
+        """(H, W, 3) the splats over the bare colliders; with the robot and its shadow in front of what lies behind."""
         image = self._scene.draw(camera)
-        rgb = np.clip(image.rgb + (1 - image.alpha[..., None]) * _FOG, 0, 1)
+        unseen, distance = self._backdrop(camera)
+        rgb = np.clip(image.rgb + (1 - image.alpha[..., None]) * unseen, 0, 1).astype(np.float32)
         if robot is None:
             return rgb
-        depth = np.where(image.alpha > 0.5, image.depth, np.inf)
-        rgb, floor = _shaded(rgb, depth, camera, at)
-        # The robot stands on the floor of the colliders; that of the splats may lie centimetres higher.
-        depth = np.where(floor, np.inf, depth)
-        fine = view_mesh(robot, camera.resized(2 * camera.width, 2 * camera.height), device=self._device)
-        behind = np.repeat(np.repeat(depth, 2, axis=0), 2, axis=1) + _BIAS
+        rgb = _shaded(rgb, distance, camera, at)
+        # Splat depth is that of centres, and far apart on floors seen at a slant: alone it would cut off the wheels.
+        # What hides the robot must stand in the colliders too.
+        depth = np.maximum(distance, np.where(image.alpha > 0.5, image.depth, 0.0))
+        return self._with_robot(rgb, depth, camera, robot)
+
+    def _with_robot(
+        self, rgb: NDArray[np.float32], depth: NDArray[np.floating], camera: Camera, robot: Mesh
+    ) -> NDArray[np.float32]:
+        """Draw the robot at twice the resolution, in its part of the picture only, where nothing is nearer."""
+        local = (robot.vertices - camera.center) @ camera.world_from_camera[:3, :3]
+        pixel = local[local[:, 2] > 0.05] @ camera.intrinsics.T
+        if len(pixel) == 0:
+            return rgb
+        uv, size = pixel[:, :2] / pixel[:, 2:], np.array([camera.width, camera.height])
+        x0, y0 = np.clip(np.floor(uv.min(axis=0)).astype(int) - 2, 0, size)
+        x1, y1 = np.clip(np.ceil(uv.max(axis=0)).astype(int) + 2, 0, size)
+        if x0 >= x1 or y0 >= y1:
+            return rgb
+        lens = camera.intrinsics - np.array([[0, 0, x0], [0, 0, y0], [0, 0, 0]])
+        part = Camera(lens, camera.world_from_camera, int(x1 - x0), int(y1 - y0))
+        fine = view_mesh(robot, part.resized(2 * part.width, 2 * part.height), device=self._device)
+        behind = np.repeat(np.repeat(depth[y0:y1, x0:x1], 2, axis=0), 2, axis=1) + _BIAS
         seen = (fine.depth > 0) & (fine.depth < behind)
-        shape = (camera.height, 2, camera.width, 2)
-        cover = seen.reshape(shape).mean(axis=(1, 3))[..., None].astype(np.float32)
+        shape = (part.height, 2, part.width, 2)
+        cover = seen.reshape(shape).mean(axis=(1, 3))[..., None]
         color = (fine.rgb * seen[..., None]).reshape(*shape, 3).mean(axis=(1, 3))
-        return rgb * (1 - cover) + color
+        out = rgb.copy()
+        out[y0:y1, x0:x1] = rgb[y0:y1, x0:x1] * (1 - cover) + color
+        return out
+
+    def _backdrop(self, camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Where nobody has looked, the colliders in grey with a half-metre grid: (H, W, 3) and depth [m], inf = none."""
+        view = view_mesh(self._colliders, camera, device=self._device)
+        depth = np.where(view.front, view.depth, np.inf).astype(np.float32)
+        points = _world_points(camera, depth)
+        width = 0.012 + 0.0025 * np.minimum(depth, 50.0)[..., None]
+        from_line = np.abs((points[..., :2] + 0.25) % 0.5 - 0.25)
+        line = np.clip(1.5 - from_line / width, 0, 1).max(axis=-1) * np.clip(1.3 - depth / 8.0, 0, 1)
+        flat = view.front & (np.abs(points[..., 2] - self._run.positions[0, 2]) < 0.08)
+        grey = view.rgb * (1 - 0.16 * np.where(flat, line, 0.0))[..., None]
+        haze = np.clip(depth / 14.0, 0, 0.85)[..., None]
+        return np.where(view.front[..., None], grey * (1 - haze) + _FOG * haze, _FOG).astype(np.float32), depth
 
     def _labelled(
         self, left: NDArray[np.float32], right: NDArray[np.float32], time: float, index: int
     ) -> NDArray[np.uint8]:
-        import cv2
+        from PIL import Image, ImageDraw, ImageFont
 
         both = np.concatenate([left, right], axis=1)
-        picture = np.ascontiguousarray(np.rint(np.clip(both, 0, 1) * 255).astype(np.uint8))
-        picture[:, _WIDTH - 1 : _WIDTH + 1] = 255
-        run = self._run
-        step = max(1, index - 3)
-        speed = float(np.linalg.norm(run.positions[index, :2] - run.positions[step - 1, :2])) / max(
-            1e-6, float(run.times[index] - run.times[step - 1])
-        )
-        pace = f"   x{self.speed:.1f}" if self.speed > 1.05 else ""
-        for text, x in ((f"{time:4.1f} s   {speed:.2f} m/s{pace}", 12), ("robot camera", _WIDTH + 12)):
-            for color, thick in (((20, 24, 30), 3), ((255, 255, 255), 1)):
-                cv2.putText(picture, text, (x, _HEIGHT - 14), cv2.FONT_HERSHEY_SIMPLEX, 0.5, color, thick, cv2.LINE_AA)
-        return picture
+        picture = Image.fromarray(np.rint(np.clip(both, 0, 1) * 255).astype(np.uint8))
+        draw, font = ImageDraw.Draw(picture), ImageFont.load_default(16)
+        draw.line([(_WIDTH, 0), (_WIDTH, _HEIGHT)], fill="white", width=2)
+        run, first = self._run, max(0, index - 3)
+        elapsed = max(1e-6, float(run.times[index] - run.times[first]))
+        speed = float(np.linalg.norm(run.positions[index, :2] - run.positions[first, :2])) / elapsed
+        pace = f"   {self.speed:.1f}x speed" if self.speed > 1.05 else ""
+        for text, x in ((f"{time:.1f} s   {speed:.2f} m/s{pace}", 12), ("robot camera", _WIDTH + 14)):
+            draw.text((x, _HEIGHT - 30), text, font=font, fill="white", stroke_width=2, stroke_fill=(28, 32, 38))
+        return np.asarray(picture).copy()
 
 
 def drive_frames(folder: Path, run: DriveRun, grid: OccupancyGrid, spec: RobotSpec, *, device: str) -> DriveFrames:
@@ -154,7 +186,8 @@ def drive_frames(folder: Path, run: DriveRun, grid: OccupancyGrid, spec: RobotSp
     count = int(np.clip(np.ceil(run.seconds * _FPS), 2, _MAX_FRAMES))
     speed = max(1.0, run.seconds * _FPS / count)
     mount = CAMERA_MOUNT if spec.name == "lyra_bot" else (0.0, 0.0, spec.height)
-    return DriveFrames(count, _FPS, speed, run, grid, scene, read_robot_look(spec.asset_file), mount, device)
+    look = read_robot_look(spec.asset_file)
+    return DriveFrames(count, _FPS, speed, run, grid, scene, _collider_mesh(folder), look, mount, device)
 
 
 def _smooth_heading(run: DriveRun) -> NDArray[np.float64]:
@@ -214,17 +247,33 @@ def _posed(
     )
 
 
-def _shaded(
-    rgb: NDArray[np.float32], depth: NDArray[np.floating], camera: Camera, at: NDArray[np.float64]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Darken the floor under the robot (without a contact shadow it would seem to float); and where that floor is."""
+def _collider_mesh(folder: Path) -> Mesh:
+    """All collider tiles as one grey mesh."""
+    from lyra_core.usd import read_collision_tiles
+
+    tiles = [mesh for _, mesh in read_collision_tiles(folder)]
+    offsets = np.cumsum([0, *(len(mesh.vertices) for mesh in tiles[:-1])])
+    vertices = np.concatenate([mesh.vertices for mesh in tiles])
+    faces = np.concatenate([mesh.faces + int(o) for mesh, o in zip(tiles, offsets, strict=True)]).astype(np.int32)
+    return Mesh(vertices, faces, None, np.full(vertices.shape, 205, np.uint8))
+
+
+def _world_points(camera: Camera, depth: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(H, W, 3) where each pixel's surface lies [m]; the camera's centre where depth is inf."""
     u, v = np.meshgrid(np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5)
     rays = np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(camera.intrinsics).T
-    finite = np.isfinite(depth)
-    points = rays * np.where(finite, depth, 0.0)[..., None] @ camera.world_from_camera[:3, :3].T + camera.center
+    finite = np.where(np.isfinite(depth), depth, 0.0)
+    return rays * finite[..., None] @ camera.world_from_camera[:3, :3].T + camera.center
+
+
+def _shaded(
+    rgb: NDArray[np.float32], depth: NDArray[np.floating], camera: Camera, at: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Darken the floor under the robot: without a contact shadow it would seem to float."""
+    points = _world_points(camera, depth)
     away = np.linalg.norm(points[..., :2] - at[:2], axis=-1)
     full, none, strength = _SHADOW
     fall = np.clip((none - away) / (none - full), 0, 1)
-    low = finite & (np.abs(points[..., 2] - at[2]) < _LOW)
+    low = np.isfinite(depth) & (np.abs(points[..., 2] - at[2]) < 0.1)
     shade = 1 - strength * np.where(low, fall * fall * (3 - 2 * fall), 0.0)
-    return (rgb * shade[..., None]).astype(np.float32), low & (away < _NEAR)
+    return (rgb * shade[..., None]).astype(np.float32)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,18 @@ from lyra_core.types import Mesh
 from lyra_core.usd import STEPS_PER_SECOND
 from lyra_core.usd.robot import ROBOT_PRIM, write_drive_stage
 
-__all__ = ["CONTROL_HZ", "FELL", "REACHED", "STUCK", "TIPPED", "TOO_LATE", "DriveReport", "DriveRun", "drive_world"]
+__all__ = [
+    "CONTROL_HZ",
+    "FELL",
+    "REACHED",
+    "STUCK",
+    "TIPPED",
+    "TOO_LATE",
+    "DriveReport",
+    "DriveRun",
+    "drive_one_by_one",
+    "drive_world",
+]
 
 REACHED, FELL, TIPPED, STUCK, TOO_LATE = "reached", "fell", "tipped", "stuck", "too late"
 CONTROL_HZ = 30
@@ -153,16 +164,27 @@ def drive_world(
     *,
     floor_z: float = 0.0,
     settings: PursuitSettings | None = None,
-    progress: Callable[[DriveRun], None] | None = None,
 ) -> DriveReport:
-    """Drive every plan, one after the other, in one stage.
+    """Drive every plan, one after the other, in one stage; as drive_one_by_one, which see."""
+    *_, report = drive_one_by_one(world, plans, robot, floor_z=floor_z, settings=settings)
+    return report
+
+
+def drive_one_by_one(
+    world: Path | Sequence[tuple[str, Mesh]],
+    plans: Sequence[Plan],
+    robot: RobotSpec,
+    *,
+    floor_z: float = 0.0,
+    settings: PursuitSettings | None = None,
+) -> Iterator[DriveReport]:
+    """Drive the plans in one stage; yields the report of all drives so far after each one. Closing it stops.
 
     Parameters
     ----------
     world: a world folder, or (name, mesh) collider tiles (tests, negative controls).
     plans: from navigation.Planner. robot: from navigation.load_robot; must be wheeled and on this machine.
     floor_z: height of the floor [m]. settings: of the controller; by default the robot's limits.
-    progress: called after each drive.
 
     Errors: MissingDependencyError without ovphysx, ConfigError for a robot that cannot be driven here, InputError
     without plans, WorldError or SimulationError for a broken world.
@@ -178,19 +200,17 @@ def drive_world(
     settings = settings or PursuitSettings(max_speed=robot.max_speed, max_turn=robot.max_turn)
     engine, asset = OvPhysxDriver(), robot.asset_file
     joints = (robot.wheel_joints[0], robot.wheel_joints[1])
+    runs: tuple[DriveRun, ...] = ()
     with tempfile.TemporaryDirectory(prefix="lyra-drive-") as scratch:
         where: dict[str, Any] = {"world": world} if isinstance(world, Path) else {"tiles": world}
         stage = write_drive_stage(Path(scratch) / "drive.usda", asset, floor_z=floor_z, **where)
         opening = time.perf_counter()
         with engine.robot(stage, f"{ROBOT_PRIM}/{robot.base_link}", joints, step=1 / STEPS_PER_SECOND) as handle:
             cook = time.perf_counter() - opening
-            runs = []
             for plan in plans:
                 ground = _ground_under(engine, handle, plan, robot, floor_z)
-                runs.append(_run(handle, plan, robot, settings, ground, floor_z))
-                if progress is not None:
-                    progress(runs[-1])
-    return DriveReport(engine.name, robot.name, tuple(runs), cook)
+                runs += (_run(handle, plan, robot, settings, ground, floor_z),)
+                yield DriveReport(engine.name, robot.name, runs, cook)
 
 
 def _ground_under(engine: OvPhysxDriver, handle: DrivenRobot, plan: Plan, robot: RobotSpec, floor_z: float) -> float:
@@ -244,7 +264,7 @@ def _run(
     return DriveRun(
         plan,
         outcome,
-        np.arange(len(log)) * period,
+        np.arange(len(log), dtype=np.float64) * period,
         np.array([s.position for s in log]),
         np.array([s.quat_wxyz for s in log]),
         np.array([s.wheels for s in log]),

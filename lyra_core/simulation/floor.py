@@ -128,8 +128,9 @@ def floor_map(
     disc = ndimage.generate_binary_structure(2, 1)
     closed = ndimage.binary_closing(np.pad(seen, 4), disc, iterations=2)[4:-4, 4:-4] if seen.any() else seen
     inside = np.asarray(ndimage.binary_fill_holes(covered.reshape(shape)), np.bool_)
-    # Closing also fills notches of the outer border, where nothing is promised.
-    gaps = np.asarray(closed, np.bool_) & inside & ~seen
+    # Closing also fills notches of the outer border, where nothing is promised (a ceiling may still cover them).
+    enclosed = np.asarray(ndimage.binary_fill_holes(seen), np.bool_)
+    gaps = np.asarray(closed, np.bool_) & enclosed & ~seen
     nearest = np.asarray(ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True))
     height = top.reshape(shape)[tuple(nearest)] if seen.any() else np.full(shape, floor_z, np.float32)
     return FloorMap(

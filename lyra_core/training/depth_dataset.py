@@ -5,6 +5,7 @@
     python -m lyra_core.training.depth_dataset levels --levels FOLDER_WITH_PK3 --out DATA --views 24 --passes 3
     python -m lyra_core.training.depth_dataset rooms --out DATA --scenes 400 --views 8
     python -m lyra_core.training.depth_dataset outdoors --out DATA --scenes 200 --views 8
+    python -m lyra_core.training.depth_dataset yards --out DATA --scenes 80 --views 8 --first 200000
 
 Shards land in DATA/{levels,rooms,outdoors}_{train,test}/; finished shards are kept, so an interrupted run goes on.
 """
@@ -26,7 +27,7 @@ from lyra_core.training.renderer import TexturedScene, render
 from lyra_core.training.view_store import SHAPES, View, write_shard
 from lyra_core.types import Camera
 
-__all__ = ["main", "render_levels", "render_outdoors", "render_rooms"]
+__all__ = ["main", "render_levels", "render_outdoors", "render_rooms", "render_yards"]
 
 _LOG = logging.getLogger(__name__)
 _SHAPE_WEIGHTS = (0.36, 0.40, 0.12, 0.12)
@@ -106,7 +107,14 @@ def render_rooms(out: Path, *, scenes: int, views: int, first: int, split: str, 
             write_shard(path, batch)
 
 
-def render_outdoors(out: Path, *, scenes: int, views: int, first: int, split: str, seed: int = 0) -> None:
+def render_yards(out: Path, *, scenes: int, views: int, first: int, split: str, seed: int = 0) -> None:
+    """Outdoor scenes of the kind "yard" alone; see render_outdoors."""
+    render_outdoors(out, scenes=scenes, views=views, first=first, split=split, seed=seed, kind="yard")
+
+
+def render_outdoors(
+    out: Path, *, scenes: int, views: int, first: int, split: str, seed: int = 0, kind: str | None = None
+) -> None:
     """Render `views` of each of `scenes` outdoor scenes, seeds first .. first + scenes - 1, into outdoors_SPLIT."""
     from lyra_core.training.outdoors import make_outdoors, sample_outdoor_view
 
@@ -117,7 +125,7 @@ def render_outdoors(out: Path, *, scenes: int, views: int, first: int, split: st
         batch: list[View] = []
         for index in range(start, min(start + 8, first + scenes)):
             rng = np.random.default_rng([seed, 2_000_003, index])
-            place = make_outdoors(index)
+            place = make_outdoors(index, kind)
             batch += _gather(lambda size, place=place, rng=rng: sample_outdoor_view(place, size, rng), views, rng)
         _LOG.info("outdoors %d..%d: %d views", start, start + 7, len(batch))
         if batch:
@@ -127,7 +135,7 @@ def render_outdoors(out: Path, *, scenes: int, views: int, first: int, split: st
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line; see the module's text."""
     parser = argparse.ArgumentParser(prog="python -m lyra_core.training.depth_dataset")
-    parser.add_argument("source", choices=("levels", "rooms", "outdoors"))
+    parser.add_argument("source", choices=("levels", "rooms", "outdoors", "yards"))
     parser.add_argument("--levels", type=Path, help="folder that holds the .pk3 archives")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--views", type=int, default=24, help="views of each scene (and pass)")
@@ -143,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             parser.error("levels need --levels FOLDER")
         render_levels(given.levels, given.out, views=given.views, passes=given.passes, seed=given.seed)
     else:
-        (render_rooms if given.source == "rooms" else render_outdoors)(
+        {"rooms": render_rooms, "outdoors": render_outdoors, "yards": render_yards}[given.source](
             given.out,
             scenes=given.scenes,
             views=given.views,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.training import textures
+from lyra_core.training.clutter import scatter
 from lyra_core.training.level_views import ViewRange, camera_at, worth_it
 from lyra_core.training.outdoor_textures import crown, facade, ground, water
 from lyra_core.training.renderer import TexturedScene, render
@@ -24,7 +25,7 @@ from lyra_core.types import Camera
 __all__ = ["Outdoors", "make_outdoors", "sample_outdoor_view"]
 
 _RADIUS = 700.0
-_KINDS = ("square", "garden", "valley", "shore")
+_KINDS = ("square", "garden", "valley", "shore")  # "yard" only on demand: a corner full of things
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,7 @@ class Outdoors:
 
     scene: TexturedScene
     relief: _Relief
+    kind: str
 
     def height(self, x: float, y: float) -> float:
         """Ground height [m]; water counts as ground."""
@@ -76,9 +78,9 @@ def _waves(rng: np.random.Generator, count: int, longest: float, shortest: float
 
 
 def _relief(kind: str, rng: np.random.Generator) -> _Relief:
-    bump = {"square": 0.02, "garden": 0.25, "valley": 0.9, "shore": 0.5}[kind]
-    hills = {"square": 2.0, "garden": 3.0, "valley": 26.0, "shore": 8.0}[kind] * rng.uniform(0.4, 1.6)
-    slope = {"square": 0.01, "garden": 0.03, "valley": 0.06, "shore": 0.10}[kind]
+    bump = {"yard": 0.02, "square": 0.02, "garden": 0.25, "valley": 0.9, "shore": 0.5}[kind]
+    hills = {"yard": 2.0, "square": 2.0, "garden": 3.0, "valley": 26.0, "shore": 8.0}[kind] * rng.uniform(0.4, 1.6)
+    slope = {"yard": 0.01, "square": 0.01, "garden": 0.03, "valley": 0.06, "shore": 0.10}[kind]
     angle, tilt = rng.uniform(0, 2 * np.pi), slope * rng.uniform(0.2, 1.0)
     water = -rng.uniform(0.3, 2.5) if kind == "shore" or (kind == "valley" and rng.uniform() < 0.5) else -1e6
     return _Relief(
@@ -188,8 +190,20 @@ def _furnish(
     def pick(name: str) -> int:
         return int(rng.choice(slots[name]))
 
-    many = {"square": (12, 14, 2), "garden": (4, 34, 5), "valley": (2, 40, 16), "shore": (3, 16, 12)}[kind]
+    many = {
+        "yard": (2, 3, 2),
+        "square": (12, 14, 2),
+        "garden": (4, 34, 5),
+        "valley": (2, 40, 16),
+        "shore": (3, 16, 12),
+    }[kind]
     base_yaw = rng.uniform(0, np.pi)
+    if kind == "yard":
+        scatter(soup, feet(int(rng.integers(10, 26)), 1.3, 7.0), pick, rng)
+        for turn in range(int(rng.integers(1, 4))):  # walls that close the yard
+            yaw, away, tall = base_yaw + turn * np.pi / 2, rng.uniform(4.5, 9.0), rng.uniform(1.2, 3.6)
+            middle = np.array([-np.sin(yaw) * away, np.cos(yaw) * away, tall / 2 - 0.1])
+            soup.box(middle, np.array([14.0, 0.15, tall / 2]), yaw, pick("wall"), pick("roof"), tile=3.0)
     for at in feet(int(rng.integers(0, many[0] + 1)), 12.0, 60.0):
         _house(soup, at, base_yaw + rng.integers(4) * np.pi / 2 + rng.normal(0, 0.05), pick("wall"), pick("roof"), rng)
     for at in feet(int(rng.integers(1, many[1] + 1)), 4.0, 80.0):
@@ -269,10 +283,11 @@ def _lit(
     return light.reshape(corners.shape).astype(np.float32)
 
 
-def make_outdoors(seed: int) -> Outdoors:
-    """The outdoor scene of this seed; same seed, same bytes."""
+def make_outdoors(seed: int, kind: str | None = None) -> Outdoors:
+    """The outdoor scene of this seed; same seed, same bytes. kind: square, garden, valley, shore, yard; None: drawn."""
     rng = np.random.default_rng([seed, 77])
-    kind = str(rng.choice(_KINDS))
+    drawn = str(rng.choice(_KINDS))
+    kind = kind or drawn
     relief = _relief(kind, rng)
     images, slots = _paint(rng)
     soup = TriangleSoup()
@@ -293,7 +308,7 @@ def make_outdoors(seed: int) -> Outdoors:
             vertex_light=light,
         )
 
-    return Outdoors(scene(_lit(corners, normals, scene(None), rng)), relief)
+    return Outdoors(scene(_lit(corners, normals, scene(None), rng)), relief, kind)
 
 
 def sample_outdoor_view(
@@ -301,14 +316,19 @@ def sample_outdoor_view(
 ) -> tuple[TexturedScene, Camera] | None:
     """The scene and a view of size (width, height) from within 9 m of the origin; None if not worth rendering."""
     spans = spans or ViewRange()
-    x, y = 9.0 * np.sqrt(rng.uniform()) * np.array([np.cos(a := rng.uniform(0, 2 * np.pi)), np.sin(a)])
+    angle, yaw = rng.uniform(0, 2 * np.pi), float(rng.uniform(0, 2 * np.pi))
+    away = rng.uniform(2.0, 6.5) if place.kind == "yard" else 9.0 * np.sqrt(rng.uniform())
+    x, y = away * np.cos(angle), away * np.sin(angle)
+    if place.kind == "yard":  # look at the things in the middle
+        target = rng.normal(0, 1.2, 2)
+        yaw = float(np.arctan2(target[1] - y, target[0] - x))
     high = rng.uniform(2.0, 12.0) if rng.uniform() < 0.15 else rng.uniform(*spans.eye_height)
     eye = np.array([x, y, place.height(float(x), float(y)) + high])
     pitch = float(np.radians(np.clip(rng.normal(0.0 if high < 2 else -8.0, 8.0), *spans.pitch)))
     focal = 0.5 * max(size) / np.tan(np.radians(rng.uniform(*spans.fov)) / 2)
     camera = camera_at(
         eye,
-        yaw=rng.uniform(0, 2 * np.pi),
+        yaw=yaw,
         pitch=pitch,
         roll=np.radians(rng.normal(0, spans.roll)),
         size=size,

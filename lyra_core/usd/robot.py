@@ -187,7 +187,7 @@ def _define_caster(stage: Usd.Stage) -> None:
     """A gliding ball on a link of its own, so that whatever touches base_link is an obstacle and not the floor."""
     inertia = 0.4 * _CASTER_MASS * CASTER_RADIUS**2
     at = (_CASTER_X, 0.0, CASTER_RADIUS)
-    _define_body(stage, "caster_link", at, _CASTER_MASS, (inertia,) * 3)
+    _define_body(stage, "caster_link", at, _CASTER_MASS, (inertia, inertia, inertia))
     ball = Part("ball", "sphere", "steel", (CASTER_RADIUS,))
     _add_looks(stage, "caster_link", (ball,))
     UsdGeom.Scope.Define(stage, f"/{ROBOT_NAME}/caster_link/collisions")

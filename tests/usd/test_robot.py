@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -127,7 +125,7 @@ def test_the_look_is_closed_outside_and_within_the_footprint(asset):
         assert np.einsum("ij,ij->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) > 0, name
         placed = mesh.vertices @ look.rest[name][:3, :3].T + look.rest[name][:3, 3]
         assert np.hypot(*placed[:, :2].T).max() <= spec.footprint_radius + 0.005
-        assert -1e-6 <= placed[:, 2].min()
+        assert placed[:, 2].min() >= -1e-6
         assert placed[:, 2].max() <= spec.height + 1e-6
 
 

@@ -73,7 +73,7 @@ def unipc_grid(steps: int, shift: float = _SHIFT) -> Grid:
 
 def shifted_table(count: int = 1000, shift: float = _SHIFT) -> Grid:
     """The training schedule: count sigmas from 1 towards 0, shifted; timesteps float32 = 1000 sigma."""
-    sigma = torch.linspace(1.0, 0.0, count + 1)[:-1]
+    sigma = torch.from_numpy(np.linspace(1.0, 0.0, count + 1)[:-1].astype(np.float32))
     sigma = shift * sigma / (1 + (shift - 1) * sigma)
     return Grid(torch.cat([sigma, torch.zeros(1)]), sigma * 1000)
 

@@ -106,7 +106,7 @@ def pitch_roll(up: _F) -> tuple[float, float]:
 
 
 def settle_floor(
-    depth: NDArray[np.float32], camera: Camera, *, sure: float = 0.06, doubtful: float = 0.14, below: float = 0.3
+    depth: NDArray[np.float32], camera: Camera, *, sure: float = 0.05, doubtful: float = 0.10, below: float = 0.3
 ) -> NDArray[np.float32]:
     """Put what is nearly floor on the floor plane z = 0: a learned depth map has waves there, a robot needs none.
 

@@ -136,6 +136,9 @@ def _record(
         if not run.reached:
             goal = ", ".join(f"{v:.2f}" for v in run.plan.task.goal)
             yield Note(f"drive {number} to ({goal}): {run.outcome} after {run.seconds:.1f} s", "warning")
+    if video and not (folder / "splats.ply").is_file():
+        yield Note("no video: this world has no splats.ply (lyra rebuild WORLD makes it)", "warning")
+        video = False
     if video:
         from lyra_core.reconstruction.video import write_video
 

@@ -82,9 +82,7 @@ def export(
     if not overwrite:
         there = [path for kind in kinds for path in EXPORTS[kind].targets(target, name) if path.exists()]
         if there:
-            raise InputError(
-                "This export exists already", got=str(there[0]), do="Give --overwrite, or another --out"
-            )
+            raise InputError("This export exists already", got=str(there[0]), do="Give --overwrite, or another --out")
     if target.exists() and not target.is_dir():
         raise InputError("The output must be a folder", got=f"a file: {target}", do="Choose another --out")
     target.mkdir(parents=True, exist_ok=True)

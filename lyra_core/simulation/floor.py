@@ -33,7 +33,7 @@ class FloorMap:
     free: bool, floor without obstacles up to robot height.
     height: float32 [m], top of the floor in the cell; beyond the floor, that of the nearest floor cell.
     overhead: float32 [m], lowest surface above the floor, inf where there is none.
-    inside: bool, cells under or over which the world has surfaces, holes filled; beyond lies nothing.
+    inside: bool, cells with floor, holes filled; what sinks beyond them left over the edge, even under a ceiling.
     floor_z: nominal floor height [m].
     """
 
@@ -110,14 +110,12 @@ def floor_map(
     columns, rows = (int(n) for n in np.ceil((high - low) / cell))
     top = np.full(rows * columns, -np.inf, np.float32)
     overhead = np.full(rows * columns, np.inf, np.float32)
-    covered = np.zeros(rows * columns, np.bool_)
     blocked = np.zeros(rows * columns, np.bool_)
     for _, mesh in tiles:
         for points, steepness in surface_samples(mesh, cell / 2):
             index = np.floor((points[:, :2] - low) / cell).astype(np.intp)
             flat = index[:, 1] * columns + index[:, 0]
             z = points[:, 2] - floor_z
-            covered[flat] = True
             floor = (np.abs(z) <= band) & (steepness >= _FLAT)
             np.maximum.at(top, flat[floor], points[floor, 2])
             above = z > band
@@ -127,7 +125,6 @@ def floor_map(
     seen = np.isfinite(top).reshape(shape)
     disc = ndimage.generate_binary_structure(2, 1)
     closed = ndimage.binary_closing(np.pad(seen, 4), disc, iterations=2)[4:-4, 4:-4] if seen.any() else seen
-    inside = np.asarray(ndimage.binary_fill_holes(covered.reshape(shape)), np.bool_)
     # Closing also fills notches of the outer border, where nothing is promised (a ceiling may still cover them).
     enclosed = np.asarray(ndimage.binary_fill_holes(seen), np.bool_)
     gaps = np.asarray(closed, np.bool_) & enclosed & ~seen
@@ -139,7 +136,7 @@ def floor_map(
         _main_parts((gaps | seen) & ~blocked.reshape(shape)),
         height.astype(np.float32),
         overhead.reshape(shape),
-        inside,
+        enclosed,
         floor_z,
     )
 

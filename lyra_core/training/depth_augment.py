@@ -102,7 +102,7 @@ def _replace_sky(
     if rng.uniform() < 0.35:  # haze: far things fade into the colour of the sky
         air = 1 - np.exp(-np.where(sky, 0, depth) / np.float32(np.exp(rng.uniform(3.2, 6.0))))[..., None]
         image = image + air * (view.mean(axis=(0, 1)) - image)
-    return image + cover * (view - image)
+    return (image + cover * (view - image)).astype(np.float32)
 
 
 def degrade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -115,12 +115,12 @@ def degrade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     image = grey + np.float32(keep) * (image - grey)
     if rng.uniform() < 0.3:  # uneven light: a soft shade over part of the picture
         shade = np.float32(0.55) + np.float32(0.6) * _noise_field(image.shape[0], image.shape[1], 1, rng)
-        image = image * shade[..., None]
+        image = (image * shade[..., None]).astype(np.float32)
     if rng.uniform() < 0.3:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2)), np.float32)
     elif rng.uniform() < 0.3:
         soft = np.asarray(cv2.GaussianBlur(image, (0, 0), 1.0), np.float32)
-        image = image + np.float32(rng.uniform(0.2, 0.9)) * (image - soft)
+        image = (image + np.float32(rng.uniform(0.2, 0.9)) * (image - soft)).astype(np.float32)
     if rng.uniform() < 0.5:
         image = image + rng.normal(0, rng.uniform(0.004, 0.03), image.shape).astype(np.float32)
     image = np.clip(image, 0, 1)

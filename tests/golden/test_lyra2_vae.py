@@ -32,7 +32,9 @@ def test_encoding_at_once_and_a_single_frame_are_golden(case):
 def test_encoding_in_pieces_is_golden_and_equals_encoding_at_once(case):
     golden, vae = case
     frames, stream, start, parts = golden["in/frames"].float(), VaeStream(), 0, []
-    for key in sorted(golden.keys("stream/"), key=lambda k: ("first", "next", "last").index(k[7:].rstrip("0123456789"))):
+    for key in sorted(
+        golden.keys("stream/"), key=lambda k: ("first", "next", "last").index(k[7:].rstrip("0123456789"))
+    ):
         count = int("".join(c for c in key[7:] if c.isdigit()))
         parts.append(vae.encode(frames[:, :, start : start + count], stream))
         assert worst(parts[-1], golden[key]) < FULL

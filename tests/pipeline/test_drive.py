@@ -17,10 +17,10 @@ pytest.importorskip("pxr")
 from lyra_core.cli import drive as command
 from lyra_core.errors import ConfigError, InputError, PathError, WorldError
 from lyra_core.navigation import FREE, OccupancyGrid, build_grid, write_map
+from lyra_core.pipeline import drive_video
 from lyra_core.pipeline.begin import write_plan
 from lyra_core.pipeline.drive import drive
-from lyra_core.pipeline.drive_video import _posed, _robot_camera
-from lyra_core.pipeline.events import Finished, Progress
+from lyra_core.pipeline.events import Finished, Note, Progress
 from lyra_core.reconstruction.ply import write_ply
 from lyra_core.reconstruction.video import read_video
 from lyra_core.simulation import is_available
@@ -76,7 +76,8 @@ def run(*args, **options) -> tuple[Finished, list]:
 
 
 @physics
-def test_random_drives_reach_and_leave_figures_a_picture_and_a_video(world):
+def test_random_drives_reach_and_leave_figures_a_picture_and_a_video(world, monkeypatch):
+    monkeypatch.setattr(drive_video, "_MAX_FRAMES", 10)  # each one costs a quarter of a second
     done, events = run(world, random=3, seed=2)
     assert done.passed
     assert [e.done for e in events if isinstance(e, Progress) and e.stage == "drive"] == [1, 2, 3]
@@ -128,6 +129,14 @@ def test_the_command_answers_with_exit_codes(world, capsys):
     assert code(goal="4.9,3.0")[0] == 1
 
 
+@physics
+def test_without_splats_the_drive_counts_and_the_missing_video_is_told(world):
+    (world / "splats.ply").unlink()
+    done, events = run(world, goal=(4.9, 3.0))
+    assert done.passed
+    assert any(isinstance(e, Note) and "splats.ply" in e.message for e in events)
+
+
 def test_a_world_without_floor_is_refused(world):
     save_map(world, OccupancyGrid(np.full((20, 20), FREE + 2, np.uint8), 0.05, (0.0, 0.0)))
     with pytest.raises(PathError, match="no floor"):
@@ -147,7 +156,7 @@ def test_what_is_no_drive_is_refused(world, tmp_path):
 
 def test_the_robot_camera_looks_along_the_robots_x_axis_from_its_mount():
     turned = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])  # 90 degrees to the left
-    camera = _robot_camera(np.array([1.0, 2.0, 0.0]), turned, (0.1, 0.0, 0.4))
+    camera = drive_video._robot_camera(np.array([1.0, 2.0, 0.0]), turned, (0.1, 0.0, 0.4))
     np.testing.assert_allclose(camera.center, (1.0, 2.1, 0.4), atol=1e-12)
     np.testing.assert_allclose(camera.forward, (0, 1, 0), atol=1e-12)
 
@@ -156,6 +165,8 @@ def test_links_follow_the_base_and_wheels_roll_forward():
     point = Mesh(np.array([[0, 0, 0.07]], np.float32), np.zeros((0, 3), np.int32), None, np.zeros((1, 3), np.uint8))
     rest = np.eye(4)
     rest[:3, 3] = (0, 0.15, 0.07)
-    posed = _posed(RobotLook({"left_wheel_link": point}, {"left_wheel_link": rest}), np.zeros(3), np.eye(3), [0.5, 0.0])
+    posed = drive_video._posed(
+        RobotLook({"left_wheel_link": point}, {"left_wheel_link": rest}), np.zeros(3), np.eye(3), [0.5, 0.0]
+    )
     # A wheel that rolls forward turns its top to +x.
     np.testing.assert_allclose(posed.vertices[0], (0.07 * np.sin(0.5), 0.15, 0.07 + 0.07 * np.cos(0.5)), atol=1e-6)

@@ -133,9 +133,7 @@ class Layout:
 
     def tokens(self, rows: int, columns: int) -> tuple[slice, ...]:
         """Token range of each segment, the new ones last, for a latent grid (rows, columns)."""
-        counts = [
-            -(-s.count // s.patch[0]) * -(-rows // s.patch[1]) * -(-columns // s.patch[2]) for s in self.segments
-        ]
+        counts = [-(-s.count // s.patch[0]) * -(-rows // s.patch[1]) * -(-columns // s.patch[2]) for s in self.segments]
         counts.append(self.new * (rows // 2) * (columns // 2))
         ends = [sum(counts[: i + 1]) for i in range(len(counts))]
         return tuple(slice(end - count, end) for end, count in zip(ends, counts, strict=True))

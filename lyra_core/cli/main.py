@@ -11,7 +11,7 @@ import sys
 import typer
 
 from lyra_core import __version__
-from lyra_core.cli import evaluate, worlds
+from lyra_core.cli import drive, evaluate, worlds
 
 __all__ = ["app", "main"]
 
@@ -28,6 +28,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 worlds.register(app)
 evaluate.register(app)
+drive.register(app)
 
 
 @app.callback(invoke_without_command=True)

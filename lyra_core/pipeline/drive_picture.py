@@ -72,8 +72,8 @@ def drive_picture(planner: Planner, report: DriveReport, shown: int, *, width: i
     touched = sum(run.collisions for run in report.runs)
     title = f"{report.robot}: {reached} of {len(report.runs)} goals reached, {touched} collisions"
     axes.set_title(title, loc="left", fontsize=12, color=_INK)
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.045), ncols=6, frameon=False, fontsize=9, labelcolor=_INK)
-    figure.tight_layout()
+    figure.legend(loc="lower left", bbox_to_anchor=(0.03, 0), ncols=6, frameon=False, fontsize=9, labelcolor=_INK)
+    figure.tight_layout(rect=(0, 0.32 / figure.get_figheight(), 1, 1))
     out = io.BytesIO()
     canvas.print_png(out)
     return out.getvalue()

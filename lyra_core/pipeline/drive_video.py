@@ -92,12 +92,13 @@ class DriveFrames:
         run = self._run
         at = np.linspace(0, run.times[-1], self.count)
         index = np.searchsorted(run.times, at).clip(0, len(run.times) - 1)
-        heading = _smooth_heading(run).tolist()
-        for i in index:
+        heading = _smooth_heading(run)[index]
+        back = _chase_distances(run.positions[index], heading, self._grid)
+        for i, yaw, distance in zip(index, heading.tolist(), back.tolist(), strict=True):
             rotation = matrix_from_quat(run.quats_wxyz[i])
             position = run.positions[i]
             robot = _posed(self._look, position, rotation, run.wheels[i])
-            chase = _chase_camera(position, heading[i], self._grid)
+            chase = _chase_camera(position, yaw, distance)
             left = self._view(chase, robot, position)
             right = self._view(_robot_camera(position, rotation, self._mount), None, position)
             yield self._labelled(left, right, float(run.times[i]), i)
@@ -200,18 +201,28 @@ def _smooth_heading(run: DriveRun) -> NDArray[np.float64]:
     return gaussian_filter1d(yaw, 0.6 * rate, mode="nearest")
 
 
-def _chase_camera(position: NDArray[np.float64], heading: float, grid: OccupancyGrid) -> Camera:
-    """Behind and above the robot; nearer where something on the map stands in between."""
+def _chase_distances(
+    positions: NDArray[np.float64], heading: NDArray[np.float64], grid: OccupancyGrid
+) -> NDArray[np.float64]:
+    """(N,) metres that the camera stays behind the robot: nearer where something on the map stands in between."""
+    from scipy.ndimage import gaussian_filter1d, minimum_filter1d
+
+    steps = np.arange(0.3, _BACK + 0.3, 0.05)
+    forward = np.stack([np.cos(heading), np.sin(heading)], axis=1)
+    cells = grid.cell_of(positions[:, None, :2] - steps[:, None] * forward[:, None])
+    shape = np.array(grid.state.shape)
+    inside = ((cells >= 0) & (cells < shape)).all(axis=-1)
+    row, column = np.moveaxis(np.clip(cells, 0, shape - 1), -1, 0)
+    blocked = inside & (grid.state[row, column] == OCCUPIED)
+    free = np.where(blocked.any(axis=1), np.maximum(0.35, steps[blocked.argmax(axis=1)] - 0.25), _BACK)
+    return gaussian_filter1d(minimum_filter1d(free, 7, mode="nearest"), 3.0, mode="nearest")
+
+
+def _chase_camera(position: NDArray[np.float64], heading: float, back: float) -> Camera:
+    """Behind and above the robot; higher and looking nearer where there is little room."""
     forward = np.array([math.cos(heading), math.sin(heading)])
-    back = _BACK
-    for distance in np.arange(0.3, _BACK + 0.3, 0.05):
-        row, column = grid.cell_of(position[:2] - distance * forward)
-        rows, columns = grid.state.shape
-        if 0 <= row < rows and 0 <= column < columns and grid.state[row, column] == OCCUPIED:
-            back = max(0.35, float(distance) - 0.25)
-            break
     eye = position + [*(-back * forward), _UP + 0.3 * (_BACK - back)]
-    target = position + [*(_AHEAD * forward), 0.12]
+    target = position + [*(_AHEAD * back / _BACK * forward), 0.12]
     return Camera(intrinsics_from_fov(68, _WIDTH, _HEIGHT), look_at(eye, target), _WIDTH, _HEIGHT)
 
 

@@ -6,19 +6,27 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lyra_core.errors import InputError, WorldError, did_you_mean
 from lyra_core.pipeline.isaac_lab import SNIPPET
+from lyra_core.reconstruction import read_ply, write_ply
 from lyra_core.reconstruction.formats import convert_splats
+from lyra_core.reconstruction.imported import moved_gaussians
 from lyra_core.world import WorldFolder, atomic_path, write_text
 from lyra_core.world.atomic import write_bytes
 
 __all__ = ["EXPORTS", "Export", "export"]
 
+_Y_UP = ("spz",)  # the format fixes its axes: x right, y up, z back
+_YUP_FROM_ZUP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+_USD = (".usdz", ".usd")
 _FRICTION = {"static": 0.8, "dynamic": 0.6}  # as in the stage
 
 
@@ -39,6 +47,11 @@ class Export:
     size: int
     errors: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def is_usd(self) -> bool:
+        """True if the validators looked at it."""
+        return any(path.suffix in _USD for path in self.files)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -93,7 +106,7 @@ def _run(kind: str, folder: Path, target: Path, name: str) -> Export:
     made = EXPORTS[kind].make(folder, target, name)
     files = tuple(made)
     size = sum(path.stat().st_size for path in files)
-    stage = next((path for path in files if path.suffix in (".usdz", ".usd")), None)
+    stage = next((path for path in files if path.suffix in _USD), None)
     if stage is None:
         return Export(kind, files, size)
     from lyra_core.usd.packages import validate_file
@@ -126,7 +139,14 @@ def _copy(source: Path, path: Path) -> Path:
 def _splats(ending: str) -> Callable[[Path, Path, str], list[Path]]:
     def make(folder: Path, target: Path, name: str) -> list[Path]:
         path = target / f"{name}.{ending}"
-        write_bytes(path, convert_splats(folder / "splats.ply", ending))
+        if ending not in _Y_UP:
+            write_bytes(path, convert_splats(folder / "splats.ply", ending))
+            return [path]
+        turned = moved_gaussians(read_ply(folder / "splats.ply"), _YUP_FROM_ZUP, 1.0, np.zeros(3))
+        with tempfile.TemporaryDirectory() as scratch:
+            plain = Path(scratch) / "splats.ply"
+            write_ply(plain, turned)
+            write_bytes(path, convert_splats(plain, ending))
         return [path]
 
     return make
@@ -147,14 +167,18 @@ def _isaac_lab(folder: Path, target: Path, name: str) -> list[Path]:
 def _spawns(folder: Path) -> list[tuple[float, float, float, float]]:
     path = folder / "navigation" / "spawn.json"
     items = json.loads(path.read_text()) if path.is_file() else []
-    return [(*(float(v) for v in item["position"]), float(item["yaw"])) for item in items]
+    out = []
+    for item in items:
+        x, y, z = (float(v) for v in item["position"])
+        out.append((x, y, z, float(item["yaw"])))
+    return out
 
 
 def _mobility_gen(folder: Path, target: Path, name: str) -> list[Path]:
     from lyra_core.usd.packages import write_stage_folder
 
     place = target / f"{name}_mobility_gen"
-    stage = write_stage_folder(folder, place, root="stage.usd")
+    stage = write_stage_folder(folder, place, root="stage.usd", physics=True)
     maps = [_copy(folder / "navigation" / n, place / "occupancy_map" / n) for n in ("map.yaml", "map.png")]
     return [stage, *sorted((place / "payload").glob("*.usdc")), *maps]
 
@@ -173,7 +197,7 @@ class _Kind:
 EXPORTS: dict[str, _Kind] = {
     "usdz": _Kind(_usdz, (".usdz",), "one aligned USDZ package"),
     "glb": _Kind(_glb, (".glb", "_collision.glb"), "visual mesh and collider as glTF"),
-    "spz": _Kind(_splats("spz"), (".spz",), "Gaussians as SPZ (needs gaussforge)"),
+    "spz": _Kind(_splats("spz"), (".spz",), "Gaussians as SPZ, y up as the format says (needs gaussforge)"),
     "sog": _Kind(_splats("sog"), (".sog",), "Gaussians as SOG (needs gaussforge)"),
     "isaac-lab": _Kind(_isaac_lab, ("_isaac_lab",), "terrain.usd and a runnable TerrainImporterCfg example"),
     "mobility-gen": _Kind(_mobility_gen, ("_mobility_gen",), "stage.usd and occupancy_map/"),

@@ -14,7 +14,7 @@ from lyra_core.geometry import intrinsics_from_fov, look_at
 from lyra_core.ops.splat import splatter
 from lyra_core.types import Camera, CameraPath, Frame, Gaussians
 
-__all__ = ["free_positions", "render_frames", "views_around"]
+__all__ = ["camera_clear", "free_positions", "render_frames", "views_around", "views_that_see"]
 
 EYE_HEIGHT = 1.2
 """[m] over the floor at which views are put when no cameras are given."""
@@ -23,6 +23,7 @@ _CLEAR = 0.35  # [m] wanted around a camera
 _SOLID_OPACITY = 0.3
 _SEEN = 0.5  # least alpha of a pixel with depth
 _MIXED = 0.06  # relative depth to both sides that makes a pixel a mixture of two surfaces
+_THIN = 0.5  # factor on the extent of the Gaussians that depth is taken from
 _CELLS = 500
 
 
@@ -31,7 +32,7 @@ def _bodies(gaussians: Gaussians) -> NDArray[np.float32]:
     from lyra_core.geometry import matrix_from_quat
 
     solid = gaussians.subset(gaussians.opacities >= _SOLID_OPACITY)
-    axes = matrix_from_quat(solid.quats_wxyz) * solid.scales[:, None, :]
+    axes = matrix_from_quat(solid.quats_wxyz.astype(np.float64)) * solid.scales[:, None, :]
     points = [solid.means] + [solid.means + sign * axes[:, :, i] for i in range(3) for sign in (-1.0, 1.0)]
     return np.concatenate(points).astype(np.float32)
 
@@ -98,16 +99,31 @@ def views_around(
     return CameraPath(np.stack(poses), intrinsics, width, height, fps)
 
 
+def views_that_see(solid: Gaussians, path: CameraPath, *, device: str, least: float = 0.15) -> CameraPath:
+    """The views in which at least this share of the picture is a surface (judged small); all if none is."""
+    shape = splatter(solid, device=device)
+    small = path.resized(max(32, path.width // 5), max(32, path.height // 5))
+    shares = np.array([float((shape.draw(camera).alpha >= _SEEN).mean()) for camera in small])
+    keep = shares >= least if (shares >= least).any() else np.ones(len(path), bool)
+    return CameraPath(path.world_from_camera[keep], path.intrinsics[keep], path.width, path.height, path.fps)
+
+
 def render_frames(solid: Gaussians, every: Gaussians, path: CameraPath, *, device: str) -> Iterator[Frame]:
-    """Frames of path: colour from all Gaussians, z-depth [m] from the solid ones, 0 where they are not opaque."""
-    shape, looks = splatter(solid, device=device), splatter(every, device=device)
+    """Frames of path: colour from all Gaussians, z-depth [m] from the solid ones, 0 where they are not opaque.
+
+    Compositing front to back pulls the mean depth of overlapping Gaussians towards the eye (4 % on a coarse floor
+    seen at a slant). Thinner ones overlap less: depth comes from Gaussians of half the size, and from the full ones
+    only where those leave gaps.
+    """
+    thin = Gaussians(solid.means, solid.quats_wxyz, solid.scales * _THIN, solid.opacities, solid.sh)
+    fine, shape, looks = (splatter(part, device=device) for part in (thin, solid, every))
     same = len(solid) == len(every)
     for i, camera in enumerate(path):
-        image = shape.draw(camera)
+        sharp, image = fine.draw(camera), shape.draw(camera)
         rgb = np.clip((image if same else looks.draw(camera)).rgb, 0, 1)
-        depth = np.where(image.alpha >= _SEEN, _unmixed(image.depth), 0).astype(np.float32)
+        depth = np.where(sharp.alpha >= _SEEN, sharp.depth, np.where(image.alpha >= _SEEN, image.depth, 0))
         nothing = np.zeros(depth.shape, bool)
-        yield Frame(i, rgb.astype(np.float32), depth, nothing, camera, ~nothing)
+        yield Frame(i, rgb.astype(np.float32), _unmixed(depth.astype(np.float32)), nothing, camera, ~nothing)
 
 
 def _unmixed(depth: NDArray[np.float32]) -> NDArray[np.float32]:

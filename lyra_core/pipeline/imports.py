@@ -25,7 +25,7 @@ from lyra_core.pipeline.build import build_world
 from lyra_core.pipeline.clock import StageClock
 from lyra_core.pipeline.config import RunConfig, settings_of
 from lyra_core.pipeline.events import Event, Note, Progress
-from lyra_core.pipeline.import_views import camera_clear, free_positions, render_frames, views_around
+from lyra_core.pipeline.import_views import camera_clear, free_positions, render_frames, views_around, views_that_see
 from lyra_core.reconstruction.formats import format_of
 from lyra_core.reconstruction.imported import moved_gaussians, read_imported, solid_mask
 from lyra_core.trajectory.nerfstudio import read_nerfstudio
@@ -51,7 +51,7 @@ class ImportOptions:
 
     Attributes
     ----------
-    up: which axis of the file points up; see UP_AXES.
+    up: which axis of the file points up; see UP_AXES. None: y for .spz, whose axes are fixed, and z for all others.
     scale: metres per unit of the file; None takes the unit for a metre and says that this is a guess.
     camera_height: height [m] of the first camera of the camera file over the floor; an alternative to scale.
     cameras: a nerfstudio transforms.json in the file's own axes; None chooses views inside free space.
@@ -60,7 +60,7 @@ class ImportOptions:
     width, height: of the frames [px]. most_views: cameras taken from the file, spread over it.
     """
 
-    up: str = "z"
+    up: str | None = None
     scale: float | None = None
     camera_height: float | None = None
     cameras: Path | None = None
@@ -72,7 +72,7 @@ class ImportOptions:
     most_views: int = 64
 
     def __post_init__(self) -> None:
-        if self.up not in UP_AXES:
+        if self.up is not None and self.up not in UP_AXES:
             raise InputError("Unknown up axis", got=self.up, do=did_you_mean(self.up, UP_AXES))
         if self.scale is not None and not 1e-4 <= self.scale <= 1e4:
             raise InputError("The scale must be 0.0001 to 10000", got=f"{self.scale:g}", do="Give metres per unit")
@@ -117,6 +117,9 @@ def import_splats(
     clock, device = StageClock(), resolve_device(config.device)
     yield clock.start("read")
     kind = format_of(file)
+    if options.up is None:
+        options = replace(options, up="y" if kind == "spz" else "z")
+        yield Note(f"the {options.up} axis of the file is taken for up (--up)")
     stored = None if options.cameras is None else read_nerfstudio(options.cameras)
     check_writable(out, frames=options.most_views, pixels=options.width * options.height, resume=False)
     if out.resolve() in (file.resolve().parent, file.resolve()):
@@ -136,7 +139,7 @@ def import_splats(
     warm_up(device)
     lenses = None if stored is None else stored.intrinsics
     size = None if stored is None else stored.size
-    path = _path(options, placing, solid, cameras, lenses, size)
+    path = views_that_see(solid, _path(options, placing, solid, cameras, lenses, size), device=device)
     yield clock.start("views", len(path))
     frames: list[Frame] = []
     for frame in render_frames(solid, every, path, device=device):
@@ -166,7 +169,7 @@ def _place(
     gaussians: Gaussians, options: ImportOptions, cameras: NDArray[np.float64] | None, rng: np.random.Generator
 ) -> _Placing:
     """Turn up, find the floor, level it, put it at z = 0, and scale."""
-    turn = np.array(UP_AXES[options.up], dtype=np.float64)
+    turn = np.array(UP_AXES[options.up or "z"], dtype=np.float64)
     solid = gaussians.subset(solid_mask(gaussians) & (gaussians.opacities >= _FLOOR_OPACITY))
     points = (solid if len(solid) >= 50 else gaussians).means.astype(np.float64) @ turn.T
     eye = np.median(points, axis=0) if cameras is None else np.median(cameras[:, :3, 3], axis=0) @ turn.T

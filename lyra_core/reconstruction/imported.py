@@ -45,10 +45,7 @@ def read_imported(path: Path, *, kind: str, repair: bool = False) -> ImportedSpl
 
     Errors: InputError naming what is wrong and how many; files without opacity are always refused.
     """
-    if kind == "ply":
-        gaussians = _read_unchecked(path)
-    else:
-        gaussians = read_splat_file(path)
+    gaussians = _read_unchecked(path) if kind == "ply" else read_splat_file(path)
     if not len(gaussians):
         raise InputError("The splat file holds no Gaussians", got=str(path), do="Export it again")
     finite = _finite(gaussians)
@@ -114,7 +111,7 @@ def moved_gaussians(gaussians: Gaussians, rotation: _F, scale: float, translatio
     """x -> scale * rotation @ x + translation, with orientations, extents and spherical harmonics."""
     means = scale * gaussians.means.astype(np.float64) @ rotation.T + translation
     quats = quat_from_matrix(rotation @ matrix_from_quat(gaussians.quats_wxyz.astype(np.float64)))
-    sh = gaussians.sh if gaussians.sh.shape[1] == 1 else rotate_sh(gaussians.sh, rotation)
+    sh = gaussians.sh if gaussians.sh.shape[1] == 1 else rotate_sh(gaussians.sh.astype(np.float64), rotation)
     return Gaussians(
         means.astype(np.float32),
         quats.astype(np.float32),

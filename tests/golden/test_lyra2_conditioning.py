@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 
 from lyra_core.models.video.lyra2.conditioning import (  # noqa: E402
     CacheEntry,
+    FilmState,
     assemble,
     canonical_maps,
     retrieval_targets,
@@ -53,12 +54,13 @@ def conditions(golden: Golden, name: str, info: dict, compat: str):
     assert latents.shape[2] == info["T_hist_total"]
     ids, depths = golden[f"{name}/cache_ids"].tolist(), golden[f"{name}/cache_depth"].numpy()
     cache = [CacheEntry(i, depth, w2c[i].numpy(), k.numpy()) for i, depth in zip(ids, depths, strict=True)]
-    last = golden[f"{name}/hist_last_rgb"].permute(1, 2, 0).numpy(), golden[f"{name}/buffer_depth"][0].numpy()
-    made = assemble(
-        layout, chunk=chunk, w2c=w2c.numpy(), intrinsics=np.repeat(k.numpy()[None], end, 0), latents=latents,
-        last=last, cache=cache, frame_latent=lambda i: encode(rgb[None, :, i : i + 1]), encode=encode,
-        views=info["views"], compat=compat,
+    state = FilmState(
+        chunk=chunk, w2c=w2c.numpy(), intrinsics=np.repeat(k.numpy()[None], end, 0), latents=latents,
+        rgb=golden[f"{name}/hist_last_rgb"].permute(1, 2, 0).numpy(), depth=golden[f"{name}/buffer_depth"][0].numpy(),
+        cache=cache,
     )  # fmt: skip
+    made = assemble(layout, state, frame_latent=lambda i: encode(rgb[None, :, i : i + 1]), encode=encode,
+                    views=info["views"], compat=compat)  # fmt: skip
     return made, [cache[i].frame for i in made.retrieved]
 
 

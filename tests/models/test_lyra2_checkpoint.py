@@ -111,7 +111,7 @@ def test_a_file_cut_short_is_told_to_be_cut_short(form, weights, tmp_path):
 def test_a_missing_part_is_named(weights, tmp_path):
     save("index", weights, tmp_path)
     (tmp_path / "b.safetensors").unlink()
-    with pytest.raises(ModelError, match="b.safetensors"):
+    with pytest.raises(ModelError, match=r"b\.safetensors"):
         read_state(tmp_path)
 
 

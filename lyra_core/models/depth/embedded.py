@@ -11,10 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
+from lyra_core.models.depth.sky import sky_mask as plain_sky
 from lyra_core.models.depth.upsample import blend_detail, sky_mask, snap_edges, upsample_log_depth
 from lyra_core.models.depth.weights import default_folder, read_network
 from lyra_core.models.protocols import DepthEstimate
@@ -82,11 +84,10 @@ class EmbeddedDepth:
             )
         with _one_thread():
             found = self._run(rgb, np.asarray(intrinsics, np.float64))
-        mask = (
-            sky_mask(found.sky, rgb, _elevation(found.up, intrinsics, rgb.shape))
-            if sky is None
-            else np.asarray(sky, bool)
-        )
+        if sky is None:
+            mask = sky_mask(found.sky, rgb, _elevation(found.up, intrinsics, rgb.shape), plain_sky(rgb))
+        else:
+            mask = np.asarray(sky, bool)
         depth = np.exp(upsample_log_depth(snap_edges(found.log_depth), rgb))
         depth = np.where(mask, 0.0, np.clip(depth, 0.05, _FARTHEST)).astype(np.float32)
         notes = ("Depth is a learned estimate from one photo; its scale is a guess.",)
@@ -101,9 +102,9 @@ class EmbeddedDepth:
         if self._fine <= self._coarse:
             return layout
         detail = run_network(self._network, rgb, intrinsics, pixels=self._fine)
-        return replace(
-            layout, log_depth=blend_detail(layout.log_depth, detail.log_depth, _LAYOUT_SCALE), sky=detail.sky
-        )
+        either = np.maximum(cv2.resize(layout.sky, detail.sky.shape[::-1], interpolation=cv2.INTER_LINEAR), detail.sky)
+        blended = blend_detail(layout.log_depth, detail.log_depth, _LAYOUT_SCALE)
+        return replace(layout, log_depth=blended, sky=np.asarray(either, np.float32))
 
 
 def _elevation(up: NDArray[np.float64], intrinsics: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -100,14 +100,27 @@ def _follow_rim(probability: NDArray[np.float32], rgb: NDArray[np.float32], *, r
 
 
 def sky_mask(
-    probability: NDArray[np.float32], rgb: NDArray[np.float32], elevation: NDArray[np.float32]
+    probability: NDArray[np.float32],
+    rgb: NDArray[np.float32],
+    elevation: NDArray[np.float32],
+    plain: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
     """Sky (H, W) from its probability (h, w): above the horizon, and large or at the upper border.
 
-    elevation: (H, W) sine of each ray's angle over the horizon. A bright patch on a wall or a small window stays a
-    surface: a hole in a wall is worse than a view painted on the pane.
+    elevation: (H, W) sine of each ray's angle over the horizon. plain: (H, W) regions that look like sky by colour and
+    smoothness alone; one counts whole where the network half believes in it, which mends masks that end in mid-air.
+    A bright patch on a wall or a small window stays a surface: a hole in a wall is worse than a view painted on the pane.
     """
-    mask = _follow_rim(probability, rgb) & (elevation > -0.02)
+    above = elevation > -0.02
+    mask = _follow_rim(probability, rgb) & above
+    if plain is not None:
+        belief = cv2.resize(probability, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_LINEAR)
+        count, labels = cv2.connectedComponents((plain & above).astype(np.uint8), connectivity=4)
+        area = np.bincount(labels.ravel(), minlength=count)
+        mean = np.bincount(labels.ravel(), weights=belief.ravel(), minlength=count) / np.maximum(area, 1)
+        believed = mean > 0.25
+        believed[0] = False
+        mask = mask | believed[labels]
     return _fill(_keep_large(mask, 0.01, 0.001))
 
 

@@ -45,7 +45,7 @@ class Loaded:
     ignored: tuple[str, ...]
 
 
-def _unreadable(path: Path, error: Exception) -> ModelError:
+def _unreadable(path: Path, error: BaseException) -> ModelError:
     return ModelError("The weights cannot be read; the file may be cut short or of another kind",
                       got=f"{path}: {str(error)[:200]}", do=_AGAIN)  # fmt: skip
 
@@ -93,9 +93,10 @@ def _torch_file(path: Path) -> dict[str, Tensor]:
 
 def _distributed(folder: Path) -> dict[str, Tensor]:
     """Torch's distributed checkpoint; its .metadata is a pickle, so read only folders that you trust."""
-    from torch.distributed.checkpoint import FileSystemReader, load
     from torch.distributed.checkpoint.api import CheckpointException
+    from torch.distributed.checkpoint.filesystem import FileSystemReader
     from torch.distributed.checkpoint.metadata import TensorStorageMetadata
+    from torch.distributed.checkpoint.state_dict_loader import load
 
     try:
         reader = FileSystemReader(folder)

@@ -27,6 +27,7 @@ from lyra_core.types import Camera
 __all__ = [
     "CacheEntry",
     "Conditions",
+    "FilmState",
     "assemble",
     "camera_rays",
     "canonical_maps",
@@ -75,6 +76,28 @@ class CacheEntry:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FilmState:
+    """What is known before a chunk of G latents.
+
+    Attributes
+    ----------
+    chunk: its number, from 0; its frames are 1 + 4 G chunk and the next 4 G - 1.
+    w2c, intrinsics: (N, 4, 4) and (N, 3, 3) of all frames up to the chunk's end.
+    latents: (1, 16, P + G chunk, h, w) of the whole history, repeats of the first frame included.
+    rgb, depth: (H, W, 3) in -1..1 and (H, W), the last history frame.
+    cache: frames that may be retrieved.
+    """
+
+    chunk: int
+    w2c: _F32
+    intrinsics: _F32
+    latents: Tensor
+    rgb: _F32
+    depth: _F32
+    cache: Sequence[CacheEntry]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Conditions:
     """What `Transformer.prepare` takes, and what it was made of.
 
@@ -97,7 +120,7 @@ class Conditions:
 def make_camera(w2c: NDArray[np.floating], intrinsics: NDArray[np.floating], size: tuple[int, ...]) -> Camera:
     """Camera of a world-to-camera matrix and pixel intrinsics; size is (H, W)."""
     pose = np.linalg.inv(np.asarray(w2c, np.float64))
-    return Camera(np.asarray(intrinsics, np.float64), pose, size[1], size[0])
+    return Camera(np.asarray(intrinsics, np.float64), np.asarray(pose, np.float64), size[1], size[0])
 
 
 def _inverse(matrix: _F32) -> _F32:
@@ -236,60 +259,57 @@ def correspondence(
     return buffer
 
 
+def _pack_history(layout: Layout, state: FilmState, temporal: Sequence[int], singles: Sequence[Tensor]) -> Tensor:
+    """(1, 16, P, h, w): the film's kept latents and the retrieved frames' own at their places."""
+    latents = state.latents
+    history = torch.empty(1, latents.shape[1], layout.history, *latents.shape[3:])
+    history[:, :, list(layout.temporal_positions)] = latents[:, :, list(temporal)].float().cpu()
+    for position, single in zip(layout.spatial_positions, singles, strict=True):
+        history[:, :, position] = single[:, :, 0].float().cpu()
+    return history
+
+
 def assemble(
     layout: Layout,
+    state: FilmState,
     *,
-    chunk: int,
-    w2c: NDArray[np.floating],
-    intrinsics: NDArray[np.floating],
-    latents: Tensor,
-    last: tuple[_F32, _F32],
-    cache: Sequence[CacheEntry],
     frame_latent: Callable[[int], Tensor],
     encode: Encoder,
     views: int = 1,
     compat: Compat = "default",
     device: str = "cpu",
 ) -> Conditions:
-    """All conditions of a chunk.
+    """All conditions of the chunk that follows the film's state.
 
     Parameters
     ----------
-    chunk: number of the chunk, from 0; its frames are 1 + 4 G chunk and the next 4 G - 1.
-    w2c, intrinsics: (N, 4, 4) and (N, 3, 3) of all frames up to the chunk's end.
-    latents: (1, 16, P + G chunk, h, w) of the whole history, repeats of the first frame included.
-    last: picture (H, W, 3) in -1..1 and depth (H, W) of the last history frame.
-    cache: frames that may be retrieved.
     frame_latent: film frame to its latent (1, 16, 1, h, w) as a single picture.
     encode: the VAE on a film of its own.
     views: how many cameras of the chunk retrieval looks from.
     """
-    rgb, depth = last
-    size, count = depth.shape, _STEP * layout.new
-    newest = count * chunk
+    w2c, intrinsics, size = state.w2c, state.intrinsics, (state.depth.shape[0], state.depth.shape[1])
+    count = _STEP * layout.new
+    newest = count * state.chunk
     cameras = [make_camera(w2c[i], intrinsics[i], size) for i in range(newest, newest + count + 1)]
-    first = newest + 1
-    targets = [cameras[i - newest] for i in retrieval_targets(first, count, views)]
-    found = retrieve(cache, targets, count=layout.slots, compat=compat, device=device)
-    frames = [0] * (layout.slots - len(found)) + [cache[i].frame for i in found]
-
-    warped = _film(warp(rgb, depth, cameras[0], cameras[1:], compat=compat, device=device)[0])
-    temporal = layout.pick_history(latents.shape[2])
+    seen_from = [cameras[i - newest] for i in retrieval_targets(newest + 1, count, views)]
+    found = retrieve(state.cache, seen_from, count=layout.slots, compat=compat, device=device)
+    entries = [state.cache[i] for i in found]
+    # Fewer frames than slots: the first frame fills up from the left.
+    frames = [0] * (layout.slots - len(found)) + [entry.frame for entry in entries]
     single = {frame: frame_latent(frame) for frame in set(frames)}
-    history = torch.empty(1, latents.shape[1], layout.history, *latents.shape[3:])
-    history[:, :, list(layout.temporal_positions)] = latents[:, :, list(temporal)].float()
-    for position, frame in zip(layout.spatial_positions, frames, strict=True):
-        history[:, :, position] = single[frame][:, :, 0].float()
 
+    old = state.latents.shape[2]
+    temporal = layout.pick_history(old)
+    history = _pack_history(layout, state, temporal, [single[frame] for frame in frames])
+    timeline = virtual_frames(layout, old + layout.new)
     shown = np.empty(layout.total, np.int64)
-    timeline = virtual_frames(layout, latents.shape[2] + layout.new)
     shown[list(layout.temporal_positions)] = timeline[list(temporal)]
     shown[list(layout.spatial_positions)] = frames
-    shown[layout.history :] = timeline[latents.shape[2] :]
-    rays = camera_rays(w2c[shown], intrinsics[shown], w2c[newest], (size[0], size[1]))
+    shown[layout.history :] = timeline[old:]
+    rays = camera_rays(w2c[shown], intrinsics[shown], w2c[newest], size)
 
-    condition = torch.cat([history, warped_condition(warped, encode).float().to(history.device)], dim=2)
+    warped = _film(warp(state.rgb, state.depth, cameras[0], cameras[1:], compat=compat, device=device)[0])
+    condition = torch.cat([history, warped_condition(warped, encode).float().cpu()], dim=2)
     y = torch.cat([torch.ones(1, 4, *condition.shape[2:]), condition, rays], dim=1)
-    buffer = correspondence(layout, [cache[i] for i in found], cameras[1:], (size[0], size[1]), compat=compat,
-                            device=device)  # fmt: skip
+    buffer = correspondence(layout, entries, cameras[1:], size, compat=compat, device=device)
     return Conditions(found, history, y, buffer, warped)

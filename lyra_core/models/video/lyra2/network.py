@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lyra_core.errors import ModelError
+from lyra_core.models.video.lyra2.blocks import Block, KeyValue, NetworkConfig, sin_cos
 from lyra_core.models.video.lyra2.packing import (
-    REAL_LAYOUT,
     Layout,
     cut_patches,
     pack_camera,
@@ -33,38 +33,13 @@ from lyra_core.models.video.lyra2.packing import (
     unshuffle,
 )
 
-__all__ = ["CAMERA", "Chunk", "NetworkConfig", "Text", "Transformer", "attend", "rotate", "sin_cos", "sinusoid"]
-
-CAMERA = 384
-"""Camera channels per latent; 4 times as many per token."""
+__all__ = ["Chunk", "NetworkConfig", "Text", "Transformer", "sinusoid"]
 
 _INPUT = 36  # latent 16, mask 4, condition 16
 _TEXT_ROWS = 512
 _ROWS = 4096  # tokens whose sines are in memory at once
 
 Hoist = Literal["full", "squeezed"]
-KeyValue = tuple[Tensor, Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkConfig:
-    """Sizes of the network; the defaults are those of the released 14B weights."""
-
-    dim: int = 5120
-    heads: int = 40
-    layers: int = 40
-    ffn_dim: int = 13824
-    freq_dim: int = 256
-    text_dim: int = 4096
-    clip_dim: int = 1280
-    squeeze: int = 256
-    layout: str = REAL_LAYOUT
-    eps: float = 1e-6
-
-    @property
-    def head_dim(self) -> int:
-        """Channels of one attention head."""
-        return self.dim // self.heads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,116 +81,10 @@ def sinusoid(timestep: Tensor, dim: int) -> Tensor:
     return torch.cat([angle.cos(), angle.sin()], dim=1).to(torch.float32)
 
 
-def sin_cos(x: Tensor) -> Tensor:
-    """(..., C) to (..., 4 C): sin(pi x), cos(pi x), sin(2 pi x), cos(2 pi x), in float32, cast back."""
-    angle = x.float() * torch.pi
-    return torch.cat([angle.sin(), angle.cos(), (2 * angle).sin(), (2 * angle).cos()], dim=-1).to(x.dtype)
-
-
-def rotate(x: Tensor, angles: KeyValue) -> Tensor:
-    """Rotate interleaved pairs of x (B, heads, L, d) by (1, 1, L, d / 2) cosines and sines, in float32."""
-    cos, sin = angles
-    even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2).to(x.dtype)
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Softmax attention of (B, heads, L, d) tensors, heads merged: (B, L, heads * d)."""
-    return functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-
-
-def _layer_norm(x: Tensor, eps: float) -> Tensor:
-    return functional.layer_norm(x.float(), x.shape[-1:], eps=eps).to(x.dtype)
-
-
-def _modulate(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
-    return (_layer_norm(x, eps).float() * (1 + scale) + shift).to(x.dtype)
-
-
 def _float_linear(x: Tensor, layer: nn.Module) -> Tensor:
     """A linear layer in float32 whatever its weights are."""
     assert isinstance(layer, nn.Linear)
     return functional.linear(x.float(), layer.weight.float(), layer.bias.float())
-
-
-class _RMSNorm(nn.Module):
-    """Root-mean-square norm over all heads together; the weight is applied after the cast back."""
-
-    def __init__(self, dim: int, eps: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(dim))
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        wide = x.float()
-        return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)).to(x.dtype) * self.weight
-
-
-class _Attention(nn.Module):
-    """Projections of one attention; picture tokens have their own keys and values if asked for."""
-
-    def __init__(self, config: NetworkConfig, picture: bool = False) -> None:
-        super().__init__()
-        dim = config.dim
-        self.q, self.k, self.v, self.o = (nn.Linear(dim, dim) for _ in range(4))
-        self.norm_q, self.norm_k = _RMSNorm(dim, config.eps), _RMSNorm(dim, config.eps)
-        if picture:
-            self.k_img, self.v_img = nn.Linear(dim, dim), nn.Linear(dim, dim)
-            self.norm_k_img = _RMSNorm(dim, config.eps)
-        self.heads = config.heads
-
-    def split(self, x: Tensor) -> Tensor:
-        """(B, L, D) to (B, heads, L, head_dim)."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-    def text(self, context: Tensor) -> KeyValue:
-        """Keys and values of text tokens."""
-        return self.split(self.norm_k(self.k(context))), self.split(self.v(context))
-
-    def picture(self, context: Tensor) -> KeyValue:
-        """Keys and values of picture tokens."""
-        return self.split(self.norm_k_img(self.k_img(context))), self.split(self.v_img(context))
-
-
-class Block(nn.Module):
-    """One transformer block."""
-
-    def __init__(self, config: NetworkConfig, slots: int) -> None:
-        super().__init__()
-        dim = config.dim
-        self.modulation = nn.Parameter(torch.zeros(1, 6, dim))
-        self.self_attn = _Attention(config)
-        self.norm3 = nn.LayerNorm(dim, eps=config.eps)
-        self.cross_attn = _Attention(config, picture=True)
-        self.ffn = nn.Sequential(
-            nn.Linear(dim, config.ffn_dim), nn.GELU(approximate="tanh"), nn.Linear(config.ffn_dim, dim)
-        )
-        self.cam_encoder = nn.Linear(4 * CAMERA, dim, bias=False)
-        self.buffer_encoder = nn.Sequential(
-            nn.Linear(slots * 256 * 4 * 4, config.squeeze, bias=False), nn.Linear(config.squeeze, dim, bias=False)
-        )
-        self.eps = config.eps
-
-    def forward(
-        self, x: Tensor, time: Tensor, bias: Tensor, angles: KeyValue, text: KeyValue, image: KeyValue
-    ) -> Tensor:
-        """Tokens (1, L, D) to the same; time (1, 6, D) float32, bias (1, L, D) is added for queries and keys only."""
-        shift1, scale1, gate1, shift2, scale2, gate2 = (self.modulation.float() + time).chunk(6, dim=1)
-        attention = self.self_attn
-        y = _modulate(x, scale1, shift1, self.eps)
-        placed = y + bias
-        q = rotate(attention.split(attention.norm_q(attention.q(placed))), angles)
-        k = rotate(attention.split(attention.norm_k(attention.k(placed))), angles)
-        x = x + gate1.to(x.dtype) * attention.o(attend(q, k, attention.split(attention.v(y))))
-        cross = self.cross_attn
-        q = cross.split(cross.norm_q(cross.q(self._affine(x))))
-        x = x + cross.o(attend(q, *text) + attend(q, *image))
-        return x + gate2.to(x.dtype) * self.ffn(_modulate(x, scale2, shift2, self.eps))
-
-    def _affine(self, x: Tensor) -> Tensor:
-        norm = self.norm3
-        weight, bias = norm.weight.float(), norm.bias.float()
-        return functional.layer_norm(x.float(), x.shape[-1:], weight, bias, self.eps).to(x.dtype)
 
 
 class _Head(nn.Module):
@@ -334,7 +203,7 @@ class Transformer(nn.Module):
         squeezed = self._squeeze(pack_correspondence(layout, correspondence.to(dtype)), rays.shape[1])
         bias = None
         if hoist == "full":
-            bias = tuple(self._bias(i, rays, s) for i, s in enumerate(squeezed))
+            bias = tuple(block.bias(rays, part) for block, part in zip(self._blocks(), squeezed, strict=True))
         picture = self.embed_picture(clip)
         return Chunk(
             history=self.embed_history(packed),
@@ -348,7 +217,7 @@ class Transformer(nn.Module):
 
     def _squeeze(self, parts: tuple[tuple[slice, Tensor], ...], length: int) -> tuple[Tensor, ...]:
         """Per layer (1, L, squeeze): first correspondence matrix; zero where there is no correspondence."""
-        first = [block.buffer_encoder[0].weight for block in self._blocks()]
+        first = [block.squeeze_matrix() for block in self._blocks()]
         like = parts[-1][1]
         out = [like.new_zeros(1, length, self.config.squeeze) for _ in first]
         for tokens, values in parts:
@@ -358,10 +227,6 @@ class Transformer(nn.Module):
                 for layer, weight in zip(out, first, strict=True):
                     layer[:, place] = functional.linear(waves, weight)
         return tuple(out)
-
-    def _bias(self, layer: int, rays: Tensor, squeezed: Tensor) -> Tensor:
-        block = self._blocks()[layer]
-        return block.cam_encoder(rays) + block.buffer_encoder[1](squeezed)
 
     def velocity(self, new: Tensor, timestep: Tensor | float, chunk: Chunk, text: Text) -> Tensor:
         """Velocity (1, 16, G, h, w) of the new latents (same shape) at this timestep (0..1000)."""
@@ -373,7 +238,7 @@ class Transformer(nn.Module):
             else:
                 assert chunk.rays is not None
                 assert chunk.squeezed is not None
-                bias = self._bias(i, chunk.rays, chunk.squeezed[i])
+                bias = block.bias(chunk.rays, chunk.squeezed[i])
             x = block(x, e0, bias, chunk.angles, text.layers[i], chunk.image[i])
         return self._unpatch(x[:, chunk.history.shape[1] :], e, new.shape)
 

@@ -147,6 +147,11 @@ def _pad(x: Tensor, multiple: Sequence[int]) -> Tensor:
     return functional.pad(x, (0, extra[2], 0, extra[1], 0, extra[0]), mode="replicate")
 
 
+def _mean(x: Tensor, cell: tuple[int, int, int]) -> Tensor:
+    """Mean over cells, summed in float32 (as CUDA does; the CPU has no bfloat16 pooling)."""
+    return functional.avg_pool3d(x.float(), cell).to(x.dtype)
+
+
 def cut_patches(x: Tensor, patch: tuple[int, int, int]) -> Tensor:
     """(B, C, T, h, w) to (B, L, C * pt * ph * pw): tokens in (t, row, column) order, edges repeated to fit."""
     x = _pad(x, patch)
@@ -159,7 +164,7 @@ def cut_patches(x: Tensor, patch: tuple[int, int, int]) -> Tensor:
 def pool_tokens(x: Tensor, ratio: tuple[int, int, int]) -> Tensor:
     """(B, C, T, rows, columns) to (B, L, C): mean over cells of ratio, edges repeated to fit."""
     if ratio != (1, 1, 1):
-        x = functional.avg_pool3d(_pad(x, ratio), ratio)
+        x = _mean(_pad(x, ratio), ratio)
     return x.flatten(2).transpose(1, 2)
 
 
@@ -216,7 +221,7 @@ def pack_correspondence(layout: Layout, buffer: Tensor) -> tuple[tuple[slice, Te
             n = segment.kernel
             part = buffer[:, :, start : start + segment.count]
             if n > 1:
-                part = functional.avg_pool3d(_pad(part, (1, n, n)), (1, n, n))
+                part = _mean(_pad(part, (1, n, n)), (1, n, n))
             # Padded again after the mean, as the reference does: an odd grid repeats its last mean.
             found.append((tokens, pool_tokens(unshuffle(_pad(part, (1, 2, 2)), 2), (1, 1, 1))))
     found.append((ranges[-1], pool_tokens(unshuffle(buffer[:, :, layout.history :], 2), (1, 1, 1))))

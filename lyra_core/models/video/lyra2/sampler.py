@@ -88,7 +88,7 @@ def distilled_grid() -> Grid:
 
 def chunk_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
     """Start noise of a chunk, the same on every device: float32 of NumPy's RandomState(seed)."""
-    return torch.from_numpy(np.random.RandomState(seed).standard_normal(shape).astype(np.float32))  # noqa: NPY002
+    return torch.from_numpy(np.random.RandomState(seed).standard_normal(shape).astype(np.float32))
 
 
 def _guided(velocity: Velocity, x: Tensor, t: float, guidance: float) -> Tensor:
@@ -106,7 +106,7 @@ def unipc_steps(
 
     The solver is diffusers' own, on the reference's schedule. At guidance 1 the unconditional pass is left out.
     """
-    from diffusers import UniPCMultistepScheduler
+    from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
     scheduler = UniPCMultistepScheduler(
         num_train_timesteps=1000, solver_order=2, solver_type="bh2", predict_x0=True, lower_order_final=True,

@@ -18,9 +18,11 @@ from lyra_core.models.video.lyra2.conditioning import (  # noqa: E402
     FilmState,
     assemble,
     canonical_maps,
+    make_camera,
     retrieval_targets,
     shuffled_coordinates,
     virtual_frames,
+    warp,
 )
 from lyra_core.models.video.lyra2.packing import Layout  # noqa: E402
 from tests.golden.lyra2_files import Golden, files, scene, worst  # noqa: E402
@@ -110,6 +112,24 @@ def test_canonical_maps_and_the_pixel_shuffle_are_golden(golden):
         got = torch.from_numpy(canonical_maps(int(key[len("canonical/N") :]), *want.shape[-2:]))
         assert worst(got, want) < 1e-6
     assert worst(shuffled_coordinates(golden["coordpix/in"]), golden["coordpix/out"]) == 0
+
+
+@every_file
+def test_only_the_reference_lets_a_target_depend_on_the_targets_beside_it(golden):
+    name = next(key for key, info in golden.json("info").items() if isinstance(info, dict))
+    depth, rgb = golden[f"{name}/buffer_depth"][0].numpy(), golden[f"{name}/hist_last_rgb"].permute(1, 2, 0).numpy()
+    k, start = golden["K"].numpy(), golden[f"{name}/w2c"][0].numpy()
+    source, targets = make_camera(start, k, depth.shape), []
+    for i in range(18):  # backing off: the farthest target has the largest depth
+        w2c = start.copy()
+        w2c[:3, 3] += (0.05 * i, 0, 0.3 * i)
+        targets.append(make_camera(w2c, k, depth.shape))
+    for compat in ("default", "reference"):
+        together = warp(rgb, depth, source, targets, compat=compat)[0]
+        for group in (slice(0, 16), slice(16, 18)):
+            np.testing.assert_array_equal(together[group], warp(rgb, depth, source, targets[group], compat=compat)[0])
+        alone = warp(rgb, depth, source, targets[1:2], compat=compat)[0]
+        assert np.array_equal(together[1:2], alone) == (compat == "default")
 
 
 def test_the_virtual_timeline_repeats_the_first_frame_and_ends_with_each_group():

@@ -24,8 +24,6 @@ from lyra_core.models.video.lyra2.packing import (  # noqa: E402
 from tests.golden.lyra2_files import Golden, files, random, worst  # noqa: E402
 from tests.golden.lyra2_straightforward import full_correspondence  # noqa: E402
 
-HEAD_DIM = 24  # the note in the files
-
 
 def all_cases() -> list:
     found = []
@@ -79,10 +77,11 @@ def test_tokens_cover_the_golden_latents(golden, name, info):
 def test_positions_and_camera_tokens_are_golden(golden, name, info):
     layout = Layout.parse(info["framepack"])
     want = golden[f"{name}/rope_angles"]
-    angles = pack_rope(layout, info["h"], info["w"], HEAD_DIM)
+    head_dim = 2 * want.shape[1]
+    angles = pack_rope(layout, info["h"], info["w"], head_dim)
     assert float(((angles - want).abs() / want.abs().clamp(min=1)).max()) < 1e-5
-    side = HEAD_DIM // 6  # the first angle of an axis turns by the position itself
-    places = angles[:, [0, HEAD_DIM // 2 - 2 * side, HEAD_DIM // 2 - side]]
+    side = head_dim // 6  # the first angle of an axis turns by the position itself
+    places = angles[:, [0, head_dim // 2 - 2 * side, head_dim // 2 - side]]
     assert worst(places, golden[f"{name}/rope_pos_t_h_w"]) < 1e-5
     camera = pack_camera(layout, golden[f"{name}/camera_in"])
     assert worst(camera, golden[f"{name}/camera_tokens"]) < 1e-5

@@ -92,6 +92,30 @@ def test_sizes_are_read_off_the_weights(weights):
         config_of(state)
 
 
+def test_the_released_network_has_the_fact_sheets_names_and_sizes():
+    with torch.device("meta"):
+        shapes = {k: tuple(v.shape) for k, v in Transformer(NetworkConfig()).state_dict().items()}
+    linear = {"text_embedding.0": (5120, 4096), "text_embedding.2": (5120, 5120), "time_embedding.0": (5120, 256),
+              "time_embedding.2": (5120, 5120), "time_projection.1": (30720, 5120), "patch_embedding": (5120, 144),
+              "img_emb.proj.1": (1280, 1280), "img_emb.proj.3": (5120, 1280), "head.head": (64, 5120)}  # fmt: skip
+    grown = (144, 576, 144, 9216, 1152, 144)
+    linear |= {f"clean_patch_embeddings.{i}": (5120, columns) for i, columns in enumerate(grown)}
+    want = {"img_emb.proj.0.weight": (1280,), "img_emb.proj.0.bias": (1280,), "img_emb.proj.4.weight": (5120,),
+            "img_emb.proj.4.bias": (5120,), "head.modulation": (1, 2, 5120)}  # fmt: skip
+    for n in range(40):
+        b = f"blocks.{n}."
+        linear |= {f"{b}self_attn.{k}": (5120, 5120) for k in "qkvo"}
+        linear |= {f"{b}cross_attn.{k}": (5120, 5120) for k in ("q", "k", "v", "o", "k_img", "v_img")}
+        linear |= {f"{b}ffn.0": (13824, 5120), f"{b}ffn.2": (5120, 13824)}
+        want |= {f"{b}{k}.weight": (5120,) for k in ("self_attn.norm_q", "self_attn.norm_k", "cross_attn.norm_q",
+                                                     "cross_attn.norm_k", "cross_attn.norm_k_img", "norm3")}  # fmt: skip
+        want |= {f"{b}modulation": (1, 6, 5120), f"{b}norm3.bias": (5120,), f"{b}cam_encoder.weight": (5120, 1536),
+                 f"{b}buffer_encoder.0.weight": (256, 20480), f"{b}buffer_encoder.1.weight": (5120, 256)}  # fmt: skip
+    for name, (rows, columns) in linear.items():
+        want |= {f"{name}.weight": (rows, columns), f"{name}.bias": (rows,)}
+    assert shapes == want
+
+
 def test_a_missing_file_tells_where_to_get_it_and_under_which_licence(tmp_path):
     for path in (tmp_path / "none.safetensors", tmp_path):
         with pytest.raises(ModelError, match="research only") as caught:

@@ -115,7 +115,8 @@ def sky_mask(
     mask = _follow_rim(probability, rgb) & above
     if plain is not None:
         belief = cv2.resize(probability, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_LINEAR)
-        count, labels = cv2.connectedComponents((plain & above).astype(np.uint8), connectivity=4)
+        count, found = cv2.connectedComponents((plain & above).astype(np.uint8), connectivity=4)
+        labels = np.asarray(found, np.intp)
         area = np.bincount(labels.ravel(), minlength=count)
         mean = np.bincount(labels.ravel(), weights=belief.ravel(), minlength=count) / np.maximum(area, 1)
         believed = mean > 0.25

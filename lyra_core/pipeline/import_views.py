@@ -24,6 +24,7 @@ _SOLID_OPACITY = 0.3
 _SEEN = 0.5  # least alpha of a pixel with depth
 _MIXED = 0.06  # relative depth to both sides that makes a pixel a mixture of two surfaces
 _THIN = 0.5  # factor on the extent of the Gaussians that depth is taken from
+_GAP = 0.1
 _CELLS = 500
 
 
@@ -121,7 +122,9 @@ def render_frames(solid: Gaussians, every: Gaussians, path: CameraPath, *, devic
     for i, camera in enumerate(path):
         sharp, image = fine.draw(camera), shape.draw(camera)
         rgb = np.clip((image if same else looks.draw(camera)).rgb, 0, 1)
-        depth = np.where(sharp.alpha >= _SEEN, sharp.depth, np.where(image.alpha >= _SEEN, image.depth, 0))
+        # Much deeper than the full ones say: seen through a gap.
+        fits = (sharp.alpha >= _SEEN) & (sharp.depth <= image.depth * (1 + _GAP))
+        depth = np.where(fits, sharp.depth, np.where(image.alpha >= _SEEN, image.depth, 0))
         nothing = np.zeros(depth.shape, bool)
         yield Frame(i, rgb.astype(np.float32), _unmixed(depth.astype(np.float32)), nothing, camera, ~nothing)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,7 +107,9 @@ def _distributed(folder: Path) -> dict[str, Tensor]:
             for key, entry in entries.items()
             if isinstance(entry, TensorStorageMetadata) and not _IGNORED.fullmatch(key.rpartition("net.")[2])
         }
-        load(state, storage_reader=reader, no_dist=True)
+        with warnings.catch_warnings():  # that one process reads it is what we want
+            warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+            load(state, storage_reader=reader, no_dist=True)
     except (CheckpointException, RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError) as error:
         raise _unreadable(folder, error) from error
     return state

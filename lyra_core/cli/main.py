@@ -11,7 +11,7 @@ import sys
 import typer
 
 from lyra_core import __version__
-from lyra_core.cli import drive, evaluate, worlds
+from lyra_core.cli import drive, evaluate, exchange, worlds
 
 __all__ = ["app", "main"]
 
@@ -29,6 +29,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 worlds.register(app)
 evaluate.register(app)
 drive.register(app)
+exchange.register(app)
 
 
 @app.callback(invoke_without_command=True)

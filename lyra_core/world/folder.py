@@ -61,7 +61,10 @@ class WorldFolder:
     @staticmethod
     def open(folder: Path) -> WorldFolder:
         """Open an existing world and clear what a killed run left half-written."""
+        from lyra_core.world.rescale import settle_plan  # rescale imports this module
+
         world = WorldFolder(folder, read_manifest(folder))
+        settle_plan(folder)
         remove_leftovers(folder)
         return world
 

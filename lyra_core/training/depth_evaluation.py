@@ -16,6 +16,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +130,13 @@ def table(figures: dict[str, dict[str, dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
+def _plain(value: Any) -> Any:
+    """Figures for strict JSON: what was not measured becomes null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
 def _seconds(model: DepthModel) -> float:
     """Process seconds for a photo of 1280x720 after a first call that loads everything."""
     rgb = np.random.default_rng(0).random((720, 1280, 3), dtype=np.float32)
@@ -167,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _LOG.info("%s", table(figures))
     _LOG.info("%s", {name: round(rows["motorcycle"]["seconds_720p"], 3) for name, rows in figures.items()})
     if given.out is not None:
-        given.out.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
+        given.out.write_text(json.dumps(_plain(figures), indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,8 @@ def mean_errors(rows: list[dict[str, float]]) -> dict[str, float]:
 def affine_r2(estimate_disparity: NDArray[np.floating], truth_disparity: NDArray[np.floating]) -> float:
     """Share of the variance of true disparity that an affine map of the estimated disparity explains (0..1)."""
     valid = np.isfinite(truth_disparity) & np.isfinite(estimate_disparity)
+    if np.ptp(estimate_disparity[valid]) == 0 or np.ptp(truth_disparity[valid]) == 0:
+        return 0.0  # a constant explains nothing
     return float(np.corrcoef(estimate_disparity[valid], truth_disparity[valid])[0, 1] ** 2)
 
 

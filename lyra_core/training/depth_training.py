@@ -239,7 +239,12 @@ def export(config: DictConfig, folder: Path, checkpoints: Sequence[Path] = ()) -
     """Write the averaged weights of the last checkpoint, or the mean of several checkpoints, as the model that ships."""
     paths = list(checkpoints) or [Path(config.run) / "checkpoint.pt"]
     states = [torch.load(path, weights_only=True, map_location="cpu") for path in paths]
-    plain = OmegaConf.to_container(config)
+    places = ("data", "run", "imagenet")  # paths of the machine that trained say nothing about the model
+    plain = {
+        key: OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+        for key, value in config.items()
+        if key not in places
+    }
     facts = {"step": states[-1]["step"], "samples": states[-1]["samples"], "averaged": len(states), "training": plain}
     write_weights(folder, average_weights([state["ema"] for state in states]), facts)
 

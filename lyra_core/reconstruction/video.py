@@ -71,7 +71,9 @@ _REPEATABLE = "threads=1:no-mbtree=1"
 
 def _open_stream(container, size: tuple[int, int], fps: float, crf: int):  # noqa: ANN001, ANN202 - av types are optional
     rate = Fraction(fps).limit_denominator(1001)
-    stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "medium", "x264-params": _REPEATABLE})
+    stream = container.add_stream(
+        "libx264", rate=rate, options={"crf": str(crf), "preset": "medium", "x264-params": _REPEATABLE}
+    )
     stream.width, stream.height = size[0] + size[0] % 2, size[1] + size[1] % 2
     stream.pix_fmt = "yuv420p"
     stream.thread_count = 1

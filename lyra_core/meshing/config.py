@@ -39,9 +39,9 @@ class MeshConfig:
     max_views: int = 32
     work_width: int = 416
     max_range: float | None = None
-    close_gap: float = 0.6
-    max_hole_area: float = 6.0
-    floor_margin: float = 0.2
+    close_gap: float = 1.0
+    max_hole_area: float = 30.0
+    floor_margin: float = 0.3
     min_component: float = 0.003
     tile_size: float | None = None
     tile_triangles: int = 65_000

@@ -49,7 +49,7 @@ def write_video(
                 _check_frame(frame, size, count)
                 if stream is None:
                     stream = _open_stream(container, size, fps, crf)
-                pixels = cv2.cvtColor(_even(frame), cv2.COLOR_RGB2YUV_I420)
+                pixels = np.asarray(cv2.cvtColor(_even(frame), cv2.COLOR_RGB2YUV_I420), dtype=np.uint8)
                 picture = av.VideoFrame.from_ndarray(pixels, format="yuv420p")
                 picture.pts = count
                 container.mux(stream.encode(picture))

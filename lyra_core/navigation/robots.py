@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lyra_core.errors import ConfigError, did_you_mean
+from lyra_core.resources import shipped
 
 __all__ = ["ISAAC_PREFIX", "RobotSpec", "load_robot", "robot_names"]
 
 ISAAC_PREFIX = "isaac:"
-_ROOT = Path(__file__).resolve().parent.parent.parent
-_FOLDER = _ROOT / "config" / "robots"
 _KINDS = ("wheeled", "legged")
 
 
@@ -62,7 +61,7 @@ class RobotSpec:
                 got=self.asset,
                 do="Use --robot lyra_bot here, or open the world in Isaac Sim",
             )
-        path = _ROOT / self.asset
+        path = shipped(*Path(self.asset).parts)
         if not path.is_file():
             raise ConfigError("The robot's USD file is missing", got=str(path), do="Reinstall lyra-worldgen")
         return path
@@ -70,7 +69,7 @@ class RobotSpec:
 
 def robot_names() -> tuple[str, ...]:
     """Names of all robots in config/robots."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+    return tuple(sorted(path.stem for path in shipped("config", "robots").glob("*.yaml")))
 
 
 def load_robot(name: str) -> RobotSpec:
@@ -81,7 +80,9 @@ def load_robot(name: str) -> RobotSpec:
     if name not in robot_names():
         raise ConfigError("Unknown robot", got=name, do=did_you_mean(name, robot_names()))
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(RobotSpec(name=name)), OmegaConf.load(_FOLDER / f"{name}.yaml"))
+        merged = OmegaConf.merge(
+            OmegaConf.structured(RobotSpec(name=name)), OmegaConf.load(shipped("config", "robots", f"{name}.yaml"))
+        )
         spec = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
         raise ConfigError(

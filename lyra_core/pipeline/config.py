@@ -6,14 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from pathlib import Path
 from typing import Any
 
 from lyra_core.errors import ConfigError, did_you_mean
+from lyra_core.resources import shipped
 
 __all__ = ["RunConfig", "config_from", "load_config", "preset_names", "settings_of"]
-
-_PRESETS = Path(__file__).resolve().parent.parent.parent / "config"
 
 
 @dataclass
@@ -83,7 +81,7 @@ class RunConfig:
 
 def preset_names() -> tuple[str, ...]:
     """Names of the presets in config/ (train_*.yaml there belong to lyra train)."""
-    return tuple(sorted(p.stem for p in _PRESETS.glob("*.yaml") if not p.stem.startswith("train_")))
+    return tuple(sorted(p.stem for p in shipped("config").glob("*.yaml") if not p.stem.startswith("train_")))
 
 
 def load_config(preset: str = "balanced", overrides: Sequence[str] = ()) -> RunConfig:
@@ -106,7 +104,7 @@ def load_config(preset: str = "balanced", overrides: Sequence[str] = ()) -> RunC
     try:
         layers = [
             OmegaConf.structured(RunConfig),
-            OmegaConf.load(_PRESETS / f"{preset}.yaml"),
+            OmegaConf.load(shipped("config", f"{preset}.yaml")),
             OmegaConf.from_dotlist(list(overrides)),
         ]
         config = OmegaConf.to_object(OmegaConf.merge(*layers))

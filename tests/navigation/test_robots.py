@@ -47,6 +47,6 @@ def test_a_misspelt_robot_is_answered_with_the_nearest_name():
 )
 def test_a_broken_file_is_refused_with_what_is_wrong(text, message, tmp_path, monkeypatch):
     (tmp_path / "odd.yaml").write_text(text)
-    monkeypatch.setattr(robots, "_FOLDER", tmp_path)
+    monkeypatch.setattr(robots, "shipped", lambda *parts: tmp_path.joinpath(*parts[2:]))
     with pytest.raises(ConfigError, match=message):
         load_robot("odd")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lyra_core.errors import ModelError
+from lyra_core.resources import shipped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,8 +25,8 @@ _ARCHITECTURE = "lyra-depth-lite0-1"
 
 
 def default_folder() -> Path:
-    """Where the shipped weights lie: data/models/depth of the checkout."""
-    return Path(__file__).resolve().parents[3] / "data" / "models" / "depth"
+    """Where the shipped weights lie: data/models/depth."""
+    return shipped("data", "models", "depth")
 
 
 def write_weights(folder: Path, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:

@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from lyra_core.errors import PathError, did_you_mean
 from lyra_core.trajectory import curves
 from lyra_core.trajectory import walk as walking
+from lyra_core.trajectory.lyra2_presets import LYRA_PRESETS, lyra_preset
 from lyra_core.trajectory.motion import path_speed, retime
 from lyra_core.trajectory.scene import SeedScene
 from lyra_core.types import Camera, CameraPath
 
-__all__ = ["PRESETS", "Option", "Preset", "make_path", "preset"]
+__all__ = ["LYRA_PREFIX", "PRESETS", "Option", "Preset", "make_path", "preset"]
 
 _log = logging.getLogger(__name__)
+
+LYRA_PREFIX = "lyra2:"  # lyra2:spiral and so on: the presets of Lyra 2.0, pose by pose
 
 Shape = Callable[[NDArray[np.float64], SeedScene, float, Mapping[str, Any]], list[NDArray[np.float64]]]
 
@@ -117,6 +120,7 @@ def _metres(default: str) -> Option:
 
 
 _RISE = Option(0.15, "metres up per metre back", least=-1, most=1)
+_LYRA_DIRECTION = Option("right", "as --direction of Lyra 2.0", choices=("left", "right", "up", "down"))
 _WALK = {
     "distance": _metres("the subject's distance"),
     "height": Option(None, "metres over the floor to settle at, e.g. a robot's eye (default: the photo's)", least=0.02),
@@ -206,8 +210,12 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({p.name: p for p in _TABLE})
 
 def preset(name: str) -> Preset:
     """The preset of this name. Raises PathError, naming the nearest, if there is none."""
+    theirs = [LYRA_PREFIX + own for own in LYRA_PRESETS]
+    if name in theirs:
+        return Preset(name, "a preset of Lyra 2.0", curves.still, {"direction": _LYRA_DIRECTION})
     if name not in PRESETS:
-        raise PathError("No camera path of this name", got=repr(name), do=did_you_mean(str(name), PRESETS))
+        known = theirs if str(name).startswith(LYRA_PREFIX) else PRESETS
+        raise PathError("No camera path of this name", got=repr(name), do=did_you_mean(str(name), known))
     return PRESETS[name]
 
 
@@ -240,7 +248,8 @@ def make_path(
 
     Parameters
     ----------
-    name: a key of PRESETS.
+    name: a key of PRESETS, or `lyra2:` and one of Lyra 2.0's (its strength has the meaning that it has there:
+        share of the centre depth, degrees for rotate_spot, radians for orbits; poses are not retimed).
     start: the photo's camera; frame 0 has exactly this pose, and all frames its intrinsics.
     frames: number of frames, 1 = only the photo.
     scene: what was seen; distances scale with its centre depth, walks avoid its points.
@@ -259,6 +268,8 @@ def make_path(
     chosen = preset(name)
     values = chosen.read(options)
     _check_numbers(frames, strength, fps)
+    if name.startswith(LYRA_PREFIX):
+        return _lyra_path(name, start, frames, scene.center_depth, float(strength), fps, values["direction"])
     amount = float(strength)
     for _ in range(8):
         legs = chosen.shape(start.world_from_camera, scene, amount, values)
@@ -274,6 +285,24 @@ def make_path(
     if amount < strength:
         _log.warning("path %s: strength lowered from %g to %.3g to keep the speed limit", name, strength, amount)
     return path
+
+
+def _lyra_path(
+    name: str, start: Camera, frames: int, depth: float, strength: float, fps: float, direction: Any
+) -> CameraPath:
+    """A preset of Lyra 2.0 moved to the photo: its own first pose becomes the photo's."""
+    own = name.removeprefix(LYRA_PREFIX)
+    count = frames // 2 + 1 if own in ("back", "back_simple") else frames  # these two make 2 N - 1 poses
+    noise = np.random.default_rng(0).standard_normal((max(2, count), 2)) if own.endswith(("_noise", "_bend")) else None
+    made = lyra_preset(
+        own, frames=max(2, count), center_depth=depth, strength=strength, direction=direction, noise=noise
+    )
+    views = made.w2c[:frames]
+    poses = start.world_from_camera @ (views[0] @ np.linalg.inv(views))
+    poses[0] = start.world_from_camera
+    intrinsics = np.repeat(start.intrinsics[None], len(poses), axis=0)
+    intrinsics[:, [0, 1], [0, 1]] *= made.focal_scale[: len(poses), None]
+    return CameraPath(poses, intrinsics, start.width, start.height, float(fps))
 
 
 def _excess(path: CameraPath, values: Mapping[str, Any]) -> float:

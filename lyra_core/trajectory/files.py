@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Camera paths from and to files: Lyra 2's trajectory.npz, nerfstudio's transforms.json, TUM text.
+"""Camera paths from and to files: Lyra 2's trajectory.npz and viewer JSON, nerfstudio's transforms.json, TUM text.
 
 Worlds. Lyra 2 files live in the y-down frame of their first camera; the others in any world. A loaded path is carried
 over so that its first frame is the photo's camera. A file is taken without asking if its first pose is the identity of
@@ -28,8 +28,9 @@ from lyra_core.trajectory.lyra2 import (
     write_captions,
     write_trajectory,
 )
+from lyra_core.trajectory.lyra2_gui import is_gui_path, read_gui_path, stored_from_gui
 from lyra_core.trajectory.nerfstudio import read_nerfstudio, write_nerfstudio
-from lyra_core.trajectory.stored import StoredPath
+from lyra_core.trajectory.stored import StoredPath, read_json
 from lyra_core.trajectory.tum import read_tum, write_tum
 from lyra_core.types import Camera, CameraPath
 
@@ -77,7 +78,7 @@ def load_path(  # noqa: PLR0913 - keyword-only settings of one reader
 
     Parameters
     ----------
-    file: trajectory.npz, transforms.json, a TUM .txt, or a folder with one of the first two.
+    file: trajectory.npz, a path JSON of Lyra 2's viewer, transforms.json, a TUM .txt, or a folder with one of the first two.
     size: (width, height) of the wanted views; intrinsics are rescaled to it.
     start: the photo's camera; None keeps the file's world (turned Z up for Lyra 2 files).
     frames: take the first so many; a shorter file gives fewer and a message.
@@ -96,7 +97,7 @@ def load_path(  # noqa: PLR0913 - keyword-only settings of one reader
     if not (math.isfinite(pose_scale) and pose_scale > 0):
         raise PathError("The pose scale must be a positive number", got=repr(pose_scale), do="Give e.g. 1.0")
     source = _find(Path(file))
-    stored = _first(_read(source, stored_size), frames)
+    stored = _first(_read(source, stored_size, size, frames, fps), frames)
     messages = []
     if frames is not None and len(stored.world_from_camera) < frames:
         messages.append(f"{source.name} has {len(stored.world_from_camera)} frames, fewer than the {frames} asked for.")
@@ -118,10 +119,19 @@ def _find(file: Path) -> Path:
     raise PathError("The folder holds no camera path", got=str(file), do="It needs trajectory.npz or transforms.json")
 
 
-def _read(file: Path, stored_size: tuple[int, int] | None) -> StoredPath:
+def _read_json(file: Path, size: tuple[int, int], frames: int | None, fps: float) -> StoredPath:
+    """Two formats end in .json; the viewer's keyframes are sampled to as many frames as are asked for."""
+    if is_gui_path(read_json(file)):
+        return stored_from_gui(read_gui_path(file), frames=frames, fps=fps, size=size)
+    return read_nerfstudio(file)
+
+
+def _read(
+    file: Path, stored_size: tuple[int, int] | None, size: tuple[int, int], frames: int | None, fps: float
+) -> StoredPath:
     readers: dict[str, Callable[[], StoredPath]] = {
         ".npz": lambda: stored_from_lyra(read_trajectory(file, stored_size=stored_size), file),
-        ".json": lambda: read_nerfstudio(file),
+        ".json": lambda: _read_json(file, size, frames, fps),
         ".txt": lambda: read_tum(file),
         ".tum": lambda: read_tum(file),
     }

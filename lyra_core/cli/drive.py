@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,6 +40,13 @@ def drive(
     robot: Annotated[str, typer.Option("--robot", help="A robot of config/robots.")] = "lyra_bot",
     seed: Annotated[int, typer.Option("--seed", help="Seed of the random places.")] = 0,
     video: Annotated[bool, typer.Option("--video/--no-video", help="Write navigation/drive.mp4.")] = True,
+    engine: Annotated[
+        str, typer.Option("--engine", help="ovphysx; or newton: the same drives in Newton too, compared.")
+    ] = "ovphysx",
+    newton_python: Annotated[
+        Path | None,
+        typer.Option("--newton-python", envvar="LYRA_NEWTON_PYTHON", help="Interpreter of Newton's own environment."),
+    ] = None,
     device: DeviceName = "auto",
     json_: Json = False,
 ) -> None:
@@ -50,7 +57,10 @@ def drive(
 
         target = _goal(goal)
         count = 20 if target is None and random == 0 else random
-        events = run(Path(world), goal=target, random=count, robot=robot, seed=seed, video=video, device=device)
+        options: dict[str, Any] = {"robot": robot, "seed": seed, "video": video, "device": device}
+        events = run(
+            Path(world), goal=target, random=count, engine=engine, newton_python=newton_python, **options
+        )  # fmt: skip
         finished = follow(console, events)
         console.say(
             f"\n{finished.world}: {'the robot got there' if finished.passed else 'THE ROBOT DID NOT GET THERE'}"

@@ -11,7 +11,7 @@ import sys
 import typer
 
 from lyra_core import __version__
-from lyra_core.cli import drive, evaluate, exchange, worlds
+from lyra_core.cli import drive, evaluate, exchange, explore, worlds
 
 __all__ = ["app", "main"]
 
@@ -30,6 +30,7 @@ worlds.register(app)
 evaluate.register(app)
 drive.register(app)
 exchange.register(app)
+explore.register(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -84,6 +84,10 @@ def generate(
     ] = None,
     model: Annotated[str | None, typer.Option("--model", help="Video model.")] = None,
     depth_model: Annotated[str | None, typer.Option("--depth-model", help="Depth model of the photo.")] = None,
+    checkpoint: Annotated[str | None, typer.Option("--checkpoint", help="Folder of the weights (lyra2).")] = None,
+    vram: Annotated[
+        float | None, typer.Option("--vram", help="GB of the card (lyra2): picks a plan that fits.")
+    ] = None,
     preset: Annotated[str, typer.Option("--preset", help="quick, balanced or quality.")] = "balanced",
     seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same bytes on the CPU.")] = None,
     fov: Annotated[float | None, typer.Option("--fov", help="Horizontal field of view of the photo [deg].")] = None,
@@ -126,6 +130,8 @@ def generate(
             path__align=align or None,
             model__video=model,
             model__depth=depth_model,
+            lyra2__checkpoint=checkpoint,
+            lyra2__vram=vram,
             memory__mode=memory,
             photo__fov=fov,
             photo__camera_height=camera_height,

@@ -8,7 +8,7 @@ yields finished chunks and the caller writes them. Closing the iterator cancels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lyra_core.errors import ModelError
 from lyra_core.generation.plan import Chunk
 from lyra_core.memory import SpatialMemory
+from lyra_core.models.depth.completion import complete_depth
 from lyra_core.models.protocols import DepthModel, ModelProgress, VideoModel, VideoRequest
 from lyra_core.types import CameraPath, Frame
 
@@ -85,6 +86,7 @@ def generate_chunks(  # noqa: PLR0913 - the whole state of a run
     captions: Mapping[int, str],
     seed: int,
     device: str,
+    past: Callable[[int], Frame] | None = None,
 ) -> Iterator[ChunkProgress | FinishedChunk]:
     """Make the chunks one after the other.
 
@@ -95,6 +97,8 @@ def generate_chunks(  # noqa: PLR0913 - the whole state of a run
     history: the last frames before the first chunk, oldest first (a temporal context for models that use it).
     captions: frame number to text; see caption_for.
     seed: chunk i draws from default_rng([seed, i]), so that a resumed run repeats the same numbers.
+
+    past: any finished frame by its index, for models that look back further than the history.
 
     Yields ChunkProgress often and one FinishedChunk per chunk.
     """
@@ -108,6 +112,7 @@ def generate_chunks(  # noqa: PLR0913 - the whole state of a run
             caption=caption_for(captions, chunk.first),
             rng=np.random.default_rng([seed, chunk.index]),
             device=device,
+            past=past,
         )
         frames: dict[int, Frame] = {}
         for item in video.generate(request):
@@ -145,13 +150,8 @@ def _check_complete(chunk: Chunk, frames: Mapping[int, Frame], name: str) -> Non
 
 def _with_depth(frame: Frame, model: DepthModel, memory: SpatialMemory) -> Frame:
     """Metric depth for a frame of a model that makes colour only, agreeing with the memory where that sees it."""
-    estimate = model.estimate(frame.rgb, intrinsics=frame.camera.intrinsics)
     guide = memory.guide(frame.camera)
-    both = guide.known & (guide.depth > 0) & (estimate.depth > 0)
-    depth = np.array(estimate.depth)
-    if both.sum() > 10:
-        # Robust scale: a new view cannot change the size of the world.
-        depth *= np.float32(np.median(guide.depth[both] / estimate.depth[both]))
-    agree = both & (np.abs(guide.depth - depth) < 0.1 * depth)
-    depth[agree] = guide.depth[agree]
+    known = np.where(guide.known & ~guide.sky, guide.depth, 0).astype(np.float32)
+    estimate, agree = complete_depth(model, frame.rgb, intrinsics=frame.camera.intrinsics, known=known)
+    depth = np.where(estimate.sky, 0, estimate.depth).astype(np.float32)
     return storable(replace(frame, depth=depth, sky=estimate.sky, owned=frame.owned & ~agree))

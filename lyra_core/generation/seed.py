@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
 from lyra_core.generation.floor import FloorFit, fit_floor, level_pose, pitch_roll, settle_floor
+from lyra_core.generation.level import find_level
 from lyra_core.generation.photo import Photo, load_photo
 from lyra_core.models.protocols import DepthEstimate, DepthModel
 from lyra_core.types import Camera, Frame
@@ -165,7 +166,9 @@ def _floor(
 
     gray = cv2.cvtColor((photo.rgb * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
     up = np.asarray(estimate.up) if estimate.up is not None else estimate_up(gray, intrinsics, estimate.sky).up
-    found = fit_floor(_points(estimate.depth, intrinsics, slice(photo.height // 3, None)), up, rng)
+    found = find_level(estimate.depth, intrinsics, up, rng, metric=estimate.kind == "metric")
+    if found is None:
+        found = fit_floor(_points(estimate.depth, intrinsics, slice(photo.height // 3, None)), up, rng)
     if found is not None:
         return found
     points = _points(estimate.depth, intrinsics, slice(0, None))

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -15,7 +15,7 @@ from lyra_core.errors import ModelError
 from lyra_core.types import Camera, CameraPath, Frame, Guide
 from lyra_core.types.checks import frozen_array
 
-__all__ = ["DepthEstimate", "DepthModel", "Memory", "ModelProgress", "VideoModel", "VideoRequest"]
+__all__ = ["DepthCompleter", "DepthEstimate", "DepthModel", "Memory", "ModelProgress", "VideoModel", "VideoRequest"]
 
 DepthKind = Literal["metric", "scale"]
 
@@ -76,6 +76,27 @@ class DepthModel(Protocol):
         ...
 
 
+@runtime_checkable
+class DepthCompleter(DepthModel, Protocol):
+    """A depth model that can be told depth that is known already; see models/depth/completion.py.
+
+    completes: False where this instance cannot (weights without it): then `estimate` serves.
+    """
+
+    completes: bool
+
+    def complete(
+        self,
+        rgb: NDArray[np.float32],
+        *,
+        intrinsics: NDArray[np.float64],
+        known: NDArray[np.float32],
+        sky: NDArray[np.bool_] | None = None,
+    ) -> DepthEstimate:
+        """As `estimate`, told known z-depth (H, W) [m], 0 = unknown, which may have faults; depth in its unit."""
+        ...
+
+
 class Memory(Protocol):
     """What a video model may ask of the spatial memory."""
 
@@ -101,6 +122,7 @@ class VideoRequest:
     caption: what the user wants to see, or None.
     rng: the only source of randomness.
     device: "cpu" or "cuda:N".
+    past: any earlier frame of the film by its index, for models that look further back than history; or None.
     """
 
     cameras: CameraPath
@@ -110,6 +132,7 @@ class VideoRequest:
     caption: str | None
     rng: np.random.Generator
     device: str = "cpu"
+    past: Callable[[int], Frame] | None = None
 
 
 @dataclass(frozen=True, slots=True)

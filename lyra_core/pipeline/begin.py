@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core import __version__
-from lyra_core.errors import WorldError
+from lyra_core.errors import PathError, WorldError
 from lyra_core.generation.loop import storable
 from lyra_core.generation.seed import SeedOptions, SeedView, load_photo, make_seed
 from lyra_core.geometry import fov_from_focal
-from lyra_core.models.protocols import DepthModel
+from lyra_core.models.protocols import DepthModel, VideoModel
 from lyra_core.models.registry import default_depth, depth_model, video_model
 from lyra_core.pipeline.clock import StageClock
 from lyra_core.pipeline.config import RunConfig, settings_of
 from lyra_core.pipeline.events import Event, Note
-from lyra_core.trajectory import ClearanceReport, SeedScene, limit, load_path, plan_path
+from lyra_core.trajectory import ClearanceReport, Keyframe, SeedScene, limit, load_path, plan_path, spline
 from lyra_core.trajectory.presets import preset
 from lyra_core.types import Camera, CameraPath, Frame
 from lyra_core.world import Manifest, SegmentRecord, WorldFolder, atomic_path, check_writable, digest_file
 
-__all__ = ["PlannedPath", "begin_world", "plan_segment", "read_plan", "resolve_depth", "seen_points", "write_plan"]
+__all__ = [
+    "KEYFRAMES",
+    "PlannedPath",
+    "begin_world",
+    "make_video",
+    "plan_segment",
+    "read_plan",
+    "resolve_depth",
+    "seen_points",
+    "view_photo",
+    "write_plan",
+]
 
+KEYFRAMES = "keyframes"
+"""Name of the path through path.keyframes."""
 _PLAN = "frames/plan.npz"
 
 
@@ -54,6 +67,8 @@ def plan_segment(config: RunConfig, start: Camera, scene: SeedScene, *, name: st
     Raises PathError for an unknown preset or a file that cannot be used.
     """
     options = config.path
+    if name == KEYFRAMES:
+        return _through_keyframes(config, start, scene, frames)
     if not is_file_path(name):
         planned = plan_path(
             name,
@@ -62,7 +77,7 @@ def plan_segment(config: RunConfig, start: Camera, scene: SeedScene, *, name: st
             scene=scene,
             strength=options.strength,
             fps=options.fps,
-            clearance=options.clearance,
+            **{"clearance": options.clearance, **options.options},
         )
         return PlannedPath(planned.path, {}, planned.report.messages, _figures(planned.report))
     loaded = load_path(
@@ -76,6 +91,23 @@ def plan_segment(config: RunConfig, start: Camera, scene: SeedScene, *, name: st
     )
     path, report = limit(loaded.path, scene.points, clearance=options.clearance, floor_z=scene.floor_z)
     return PlannedPath(path, dict(loaded.captions or {}), (*loaded.messages, *report.messages), _figures(report))
+
+
+def _through_keyframes(config: RunConfig, start: Camera, scene: SeedScene, frames: int) -> PlannedPath:
+    """A smooth path from start through the keyframes of the settings, with the lens of start."""
+    options = config.path
+    if not options.keyframes or any(len(key) != 16 for key in options.keyframes):
+        raise PathError(
+            "A path through keyframes needs poses of 16 numbers (rows of world_from_camera)",
+            got=f"{len(options.keyframes)} keyframe(s)",
+            do="Add a keyframe in the viewport",
+        )
+    poses = [np.reshape(np.array(key, np.float64), (4, 4)) for key in options.keyframes]
+    views = [replace(start, world_from_camera=pose) for pose in poses]
+    views = views if np.allclose(poses[0], start.world_from_camera, atol=1e-3) else [start, *views]
+    drawn = spline([Keyframe(view) for view in views], frames, fps=options.fps, soft=0.1)
+    path, report = limit(drawn, scene.points, clearance=options.clearance, floor_z=scene.floor_z)
+    return PlannedPath(path, {}, report.messages, _figures(report))
 
 
 def _figures(report: ClearanceReport) -> dict[str, Any]:
@@ -112,20 +144,17 @@ def begin_world(
     Raises LyraError before anything is written if the photo, the path, the models or the folder cannot be used.
     """
     yield clock.start("seed")
-    fov = config.photo.fov if config.photo.fov is not None else fov_of_path(config.path.name)
-    if not is_file_path(config.path.name):
+    if config.path.name != KEYFRAMES and not is_file_path(config.path.name):
         preset(config.path.name)  # refuses unknown names
-    video_model(config.model.video).check_frames(config.path.frames)
-    options = SeedOptions(
-        fov=fov,
-        camera_height=config.photo.camera_height,
-        known_length=_known_length(config),
-    )
+    video = make_video(config)
+    video.check_frames(config.path.frames)
     picture = load_photo(photo, area=config.photo.pixels)
+    for line in getattr(video, "notices", lambda *_: ())(picture.width, picture.height):
+        yield Note(line)
     model = _depth_model(config)
     check_writable(out, frames=config.path.frames, pixels=picture.width * picture.height, resume=resume)
 
-    seed = make_seed(picture, model, options, np.random.default_rng([config.seed, 0]))
+    seed = make_seed(picture, model, _seed_options(config), np.random.default_rng([config.seed, 0]))
     for note in seed.notes:
         yield Note(note)
     frame = storable(seed.frame())
@@ -149,7 +178,12 @@ def begin_world(
         config=settings,
         photo={"file": copy_name, "name": photo.name, "sha256": digest_file(photo)},
         seed_view=_record(seed),
-        models={"video": config.model.video, "depth": model.name, **_weights(model.name)},
+        models={
+            "video": config.model.video,
+            "depth": model.name,
+            **_weights(model.name),
+            **getattr(video, "record", dict)(),
+        },
         versions=library_versions(),
         segments=[record],
         chunks=[],
@@ -160,6 +194,28 @@ def begin_world(
     write_plan(out, planned.path)
     world = WorldFolder.create(out, manifest)
     world.add_chunk(0, [frame])
+
+
+def view_photo(photo: Path, config: RunConfig) -> tuple[SeedView, Frame]:
+    """The seed view of a photo and frame 0, as begin_world makes them; writes nothing. Errors: LyraError."""
+    picture = load_photo(photo, area=config.photo.pixels)
+    rng = np.random.default_rng([config.seed, 0])
+    seed = make_seed(picture, _depth_model(config), _seed_options(config), rng)
+    return seed, storable(seed.frame())
+
+
+def _seed_options(config: RunConfig) -> SeedOptions:
+    fov = config.photo.fov if config.photo.fov is not None else fov_of_path(config.path.name)
+    return SeedOptions(fov=fov, camera_height=config.photo.camera_height, known_length=_known_length(config))
+
+
+def make_video(config: RunConfig) -> VideoModel:
+    """The video model of the settings, with its own options."""
+    name = config.model.video
+    if name != "lyra2":
+        return video_model(name)
+    own = config.lyra2
+    return video_model(name, seed=config.seed, **asdict(own))
 
 
 def _known_length(config: RunConfig) -> tuple[float, float, float, float, float] | None:

@@ -22,6 +22,7 @@ from lyra_core.pipeline.config import RunConfig
 from lyra_core.pipeline.events import Event, Finished, Note, Progress
 from lyra_core.pipeline.exports import write_camera_files, write_navigation_files
 from lyra_core.pipeline.prove import Proof, prove
+from lyra_core.pipeline.report.drive_report import forget_drives
 from lyra_core.reconstruction import GaussianConfig, GaussianScene, gaussians_from_frames, psnr, write_ply, write_video
 from lyra_core.types import CameraPath
 from lyra_core.world import FrameSequence, WorldFolder, digest_file
@@ -48,6 +49,7 @@ def build_world(world: WorldFolder, config: RunConfig, clock: StageClock, device
     product = Product()
     path = _path_of(world)
     world.update(replace(world.manifest, outputs={}))
+    forget_drives(world.folder)
     yield from _gaussians(world, config, clock, product)
     yield from _videos(world, config, clock, product, path, device)
     yield from _mesh(world, config, clock, product, device)
@@ -136,7 +138,7 @@ def _mesh(world: WorldFolder, config: RunConfig, clock: StageClock, product: Pro
     product.mesh = mesh
     write_glb(world.folder / "mesh.glb", mesh.visual)
     write_glb(world.folder / "collision.glb", mesh.collision)
-    product.grid = build_grid(mesh.collision)
+    product.grid = build_grid(mesh.collision, path=_path_of(world))
     product.spawns = spawn_poses(product.grid, _path_of(world))
     product.figures["mesh"] = dict(mesh.figures)
     product.figures["navigation"] = {"free_area_m2": product.grid.free_area, "spawn_poses": len(product.spawns)}
@@ -168,6 +170,7 @@ def _export(world: WorldFolder, clock: StageClock, product: Product, path: Camer
         metadata=_provenance(world),
         map_metadata={
             "image": "../navigation/map.png",
+            "layers": "../navigation/layers.npz",
             "resolution": product.grid.resolution,
             "origin": list(product.grid.origin),
             "free_area_m2": product.grid.free_area,
@@ -219,6 +222,7 @@ def _derived(folder: Path) -> list[str]:
         "world_physics.usda",
         "navigation/map.png",
         "navigation/map.yaml",
+        "navigation/layers.npz",
         "navigation/spawn.json",
         "frames/trajectory.npz",
         "frames/captions.json",

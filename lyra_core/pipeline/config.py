@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ class SeedConfig:
 
 @dataclass
 class PathConfig:
-    """The camera path: a preset's name or a file."""
+    """The camera path: a preset's name, a file, or 'keyframes'."""
 
     name: str = "walk"
     frames: int = 81
@@ -37,6 +37,8 @@ class PathConfig:
     pose_scale: float = 1.0
     align: bool = False
     fps: float = 16.0
+    options: dict[str, Any] = field(default_factory=dict)  # the preset's own settings, e.g. angle of orbit
+    keyframes: list[list[float]] = field(default_factory=list)  # 16 numbers each: rows of world_from_camera
 
 
 @dataclass
@@ -45,6 +47,22 @@ class ModelConfig:
 
     video: str = "reproject"
     depth: str = "auto"
+
+
+@dataclass
+class Lyra2Config:
+    """The Lyra 2.0 video model; used when model.video is lyra2."""
+
+    checkpoint: str | None = None  # folder of the weights; default: the environment's LYRA2_CHECKPOINT
+    steps: int = 35
+    shift: float = 5.0
+    guidance: float = 5.0
+    loras: list[str] = field(default_factory=list)  # FILE or FILE:STRENGTH
+    distilled: bool | None = None  # None: four steps if a distilled LoRA is among them
+    compat: str = "default"  # or reference: Lyra 2.0's geometry, retrieval and seeds
+    views: int = 1  # cameras of a chunk that retrieval looks from
+    vram: float | None = None  # GB of the card; picks a plan
+    quantize: str | None = None  # int8, fp8
 
 
 @dataclass
@@ -75,6 +93,7 @@ class RunConfig:
     photo: SeedConfig = field(default_factory=SeedConfig)
     path: PathConfig = field(default_factory=PathConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    lyra2: Lyra2Config = field(default_factory=Lyra2Config)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     build: BuildConfig = field(default_factory=BuildConfig)
 
@@ -84,8 +103,10 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in shipped("config").glob("*.yaml") if not p.stem.startswith("train_")))
 
 
-def load_config(preset: str = "balanced", overrides: Sequence[str] = ()) -> RunConfig:
-    """Defaults, then the preset's YAML, then overrides such as 'path.frames=161'.
+def load_config(
+    preset: str = "balanced", overrides: Sequence[str] = (), *, values: Mapping[str, Any] | None = None
+) -> RunConfig:
+    """Defaults, then the preset's YAML, then overrides such as 'path.frames=161', then values by dotted key.
 
     Raises ConfigError for an unknown preset, an unknown key or a value of the wrong type.
     """
@@ -96,10 +117,10 @@ def load_config(preset: str = "balanced", overrides: Sequence[str] = ()) -> RunC
         raise ConfigError("Unknown preset", got=preset, do=did_you_mean(preset, preset_names()))
     known = set(_keys(RunConfig()))
     for item in overrides:
-        key = item.split("=", 1)[0]
         if "=" not in item:
             raise ConfigError("A setting needs the form key=value", got=item, do="For example path.frames=161")
-        if key not in known:
+    for key in (*(item.split("=", 1)[0] for item in overrides), *(values or ())):
+        if key not in known and not key.startswith("path.options."):
             raise ConfigError("Unknown setting", got=key, do=did_you_mean(key, known))
     try:
         layers = [
@@ -107,7 +128,10 @@ def load_config(preset: str = "balanced", overrides: Sequence[str] = ()) -> RunC
             OmegaConf.load(shipped("config", f"{preset}.yaml")),
             OmegaConf.from_dotlist(list(overrides)),
         ]
-        config = OmegaConf.to_object(OmegaConf.merge(*layers))
+        merged = OmegaConf.merge(*layers)
+        for key, value in (values or {}).items():
+            OmegaConf.update(merged, key, value)
+        config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
         raise ConfigError(
             "A setting has the wrong name or type",

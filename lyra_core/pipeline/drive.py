@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lyra_core.errors import InputError
+from lyra_core.errors import InputError, did_you_mean
 from lyra_core.navigation.planner import Planner, StartGoal, read_map
 from lyra_core.navigation.robots import RobotSpec, load_robot
 from lyra_core.pipeline.clock import StageClock
@@ -21,14 +22,17 @@ from lyra_core.world.atomic import write_bytes
 
 if TYPE_CHECKING:
     from lyra_core.simulation.drive import DriveReport
+    from lyra_core.simulation.newton_engine import CrossCheck
 
-__all__ = ["PASS_SHARE", "drive"]
+__all__ = ["ENGINES", "PASS_SHARE", "drive"]
+
+ENGINES = ("ovphysx", "newton")
 
 PASS_SHARE = 0.95
 """Share of random drives that must reach their goal."""
 
 
-def drive(
+def drive(  # noqa: PLR0913 - the options of one command
     folder: Path,
     *,
     goal: tuple[float, float] | None = None,
@@ -37,6 +41,8 @@ def drive(
     seed: int = 0,
     video: bool = True,
     device: str = "auto",
+    engine: str = "ovphysx",
+    newton_python: Path | None = None,
 ) -> Iterator[Event]:
     """Drive to a goal, or between random pairs of the largest free region, and write navigation/drive.*.
 
@@ -44,8 +50,11 @@ def drive(
     ----------
     folder: a finished world. goal: (x, y) [m], from the first spawn pose; or random: how many random drives.
     robot: a name in config/robots. seed: of the random pairs. video: also write navigation/drive.mp4 of one drive.
+    engine: ovphysx; or newton, which drives the same plans again in Newton and compares. newton_python: interpreter
+    of Newton's own environment, or the variable LYRA_NEWTON_PYTHON.
 
-    The last event is Finished: passed if the goal was reached, or at least PASS_SHARE of the random drives.
+    The last event is Finished: passed if the goal was reached, or at least PASS_SHARE of the random drives, in each
+    engine.
     Errors: WorldError for no world, PathError where no path leads (with the nearest reachable point),
     ConfigError for an unknown robot or one that needs Isaac Sim, MissingDependencyError without ovphysx.
     """
@@ -57,7 +66,13 @@ def drive(
             got=f"goal {goal}, random {random}",
             do="Use --goal X,Y or --random 20",
         )
+    if engine not in ENGINES:
+        raise InputError("Unknown physics engine", got=engine, do=did_you_mean(engine, ENGINES))
     read_manifest(folder)
+    if engine == "newton":
+        from lyra_core.simulation.newton_engine import newton_python as find
+
+        newton_python = find(newton_python)  # refuses before any work
     spec = load_robot(robot)
     _ = spec.asset_file  # refuses robots of Isaac Sim before any work
     clock = StageClock()
@@ -75,7 +90,27 @@ def drive(
         yield Progress("drive", len(report.runs), len(plans))
     assert report is not None  # there is at least one plan
     yield clock.stop("drive")
-    yield from _record(folder, report, planner, spec, seed, clock, video=video, device=device)
+    other: CrossCheck | None = None
+    if newton_python is not None and engine == "newton":
+        other = yield from _in_newton(folder, report, spec, newton_python, clock)
+    yield from _record(folder, report, other, planner, spec, seed, clock, video=video, device=device)
+
+
+def _in_newton(
+    folder: Path, first: DriveReport, spec: RobotSpec, python: Path, clock: StageClock
+) -> Generator[Event, None, CrossCheck]:
+    """The same plans in Newton, on the floor that PhysX found under each start."""
+    from lyra_core.simulation.newton_engine import cross_check, drive_in_newton
+
+    plans = [run.plan for run in first.runs]
+    grounds = [float(run.positions[0, 2]) for run in first.runs]
+    yield clock.start("newton", len(plans))
+    yield Note("Newton compiles its kernels before the first drive: minutes, once per machine")
+    second = first
+    for second in drive_in_newton(folder, plans, spec, grounds=grounds, python=python):
+        yield Progress("newton", len(second.runs), len(plans))
+    yield clock.stop("newton")
+    return cross_check(first, second)
 
 
 def _tasks(
@@ -106,9 +141,10 @@ def _first_spawn(folder: Path, planner: Planner) -> tuple[tuple[float, float], f
     return (at if fits else planner.nearest_reachable(at)), yaw
 
 
-def _record(
+def _record(  # noqa: PLR0913 - all that was found out
     folder: Path,
     report: DriveReport,
+    other: CrossCheck | None,
     planner: Planner,
     spec: RobotSpec,
     seed: int,
@@ -120,6 +156,7 @@ def _record(
     """drive.json, drive.png and drive.mp4; then the last event."""
     from lyra_core.pipeline.drive_picture import drive_picture
     from lyra_core.pipeline.drive_video import choose_run, drive_frames
+    from lyra_core.pipeline.report.drive_report import record_drives
 
     target = folder / "navigation"
     shown = choose_run(folder, report.runs)
@@ -131,6 +168,7 @@ def _record(
         "reachable_m2": round(planner.area, 2),
         "shown_run": shown,
         "video": None,
+        "cross_check": None if other is None else other.to_json(),
     }
     for number, run in enumerate(report.runs):
         if not run.reached:
@@ -139,30 +177,37 @@ def _record(
     if video and not (folder / "splats.ply").is_file():
         yield Note("no video: this world has no splats.ply (lyra rebuild WORLD makes it)", "warning")
         video = False
+    pictures: list[NDArray[np.uint8]] = []
+    (target / "drive.mp4").unlink(missing_ok=True)  # of an earlier drive
     if video:
         from lyra_core.reconstruction.video import write_video
 
         frames = drive_frames(folder, report.runs[shown], planner.grid, spec, device=device)
         yield clock.start("video", frames.count)
-        pictures = []
         for picture in frames:
             pictures.append(picture)
             yield Progress("video", len(pictures), frames.count)
         write_video(target / "drive.mp4", pictures, fps=frames.fps)
         figures["video"] = {"file": "navigation/drive.mp4", "frames": frames.count, "speed": frames.speed}
         yield clock.stop("video")
-    passed = report.success >= (PASS_SHARE if len(report.runs) > 1 else 1.0)
+    share = PASS_SHARE if len(report.runs) > 1 else 1.0
+    passed = report.success >= share and (other is None or other.reached >= share * other.runs)
     figures["passed"] = passed
     write_text(target / "drive.json", json.dumps(figures, indent=1) + "\n")
-    yield Finished(str(folder), passed, {**figures, "summary": _summary(report), "stages": dict(clock.timings)})
+    record_drives(folder, figures, pictures)
+    yield Finished(str(folder), passed, {**figures, "summary": _summary(report, other), "stages": dict(clock.timings)})
 
 
-def _summary(report: DriveReport) -> dict[str, str]:
+def _summary(report: DriveReport, other: CrossCheck | None) -> dict[str, str]:
     figures = report.to_json()
-    return {
+    rows = {
         "reached": f"{figures['reached']} of {figures['runs']}",
         "driven": f"{figures['driven_m']:.1f} m (planned {figures['planned_m']:.1f} m)",
         "collisions": str(figures["collisions"]),
         "largest deviation": f"{100 * figures['largest_deviation_m']:.1f} cm",
         "real-time factor": f"{figures['realtime_factor']:.1f} ({figures['engine']})",
     }
+    if other is not None:
+        apart = f"end poses at most {100 * max(other.end_distances):.1f} cm apart"
+        rows["in Newton"] = f"{other.reached} of {other.runs} reached, {apart} ({other.engine})"
+    return rows

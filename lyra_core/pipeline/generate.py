@@ -9,20 +9,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from lyra_core.errors import InputError, WorldError
+import numpy as np
+
+from lyra_core.errors import InputError, PathError, WorldError
 from lyra_core.generation.loop import CHUNK_HISTORY, ChunkProgress, FinishedChunk, generate_chunks
 from lyra_core.generation.plan import plan_chunks
 from lyra_core.memory import MemoryMode, SpatialMemory
-from lyra_core.models.registry import depth_model, video_model
+from lyra_core.models.registry import depth_model
 from lyra_core.ops.device import resolve_device
 from lyra_core.ops.warm import warm_up
-from lyra_core.pipeline.begin import begin_world, plan_segment, read_plan, resolve_depth, seen_points, write_plan
+from lyra_core.pipeline.begin import (
+    PlannedPath,
+    begin_world,
+    make_video,
+    plan_segment,
+    read_plan,
+    resolve_depth,
+    seen_points,
+    write_plan,
+)
 from lyra_core.pipeline.build import build_world
 from lyra_core.pipeline.clock import StageClock
 from lyra_core.pipeline.config import RunConfig, config_from
 from lyra_core.pipeline.events import Event, FrameMade, Note, Progress
 from lyra_core.trajectory import SeedScene
-from lyra_core.types import CameraPath
+from lyra_core.types import Camera, CameraPath
 from lyra_core.world import SegmentRecord, WorldFolder, digest_file
 
 __all__ = ["extend", "generate", "rebuild", "revert"]
@@ -61,10 +72,19 @@ def generate(
     yield from _finish(world, config, clock, device)
 
 
-def extend(folder: Path, *, preset: str, config: RunConfig, captions: dict[int, str] | None = None) -> Iterator[Event]:
+def extend(
+    folder: Path,
+    *,
+    preset: str,
+    config: RunConfig,
+    captions: dict[int, str] | None = None,
+    exact: CameraPath | None = None,
+) -> Iterator[Event]:
     """Continue a world from its last camera along another path; config.path holds frames, strength, clearance.
 
-    The path's first frame is the world's last one, so frames - 1 new frames are made.
+    The path's first frame is the world's last one, so frames - 1 new frames are made. exact is a path that was planned
+    and checked before (the explorer's): it is taken camera by camera, preset only names it, and the limiter is not
+    asked again. Raises PathError if exact does not begin at the last camera.
     """
     clock = StageClock()
     world = WorldFolder.open(folder)
@@ -76,10 +96,13 @@ def extend(folder: Path, *, preset: str, config: RunConfig, captions: dict[int, 
     yield clock.start("plan")
     frames = world.frames
     last = frames[len(frames) - 1]
-    video_model(own.model.video).check_frames(config.path.frames)
+    make_video(own).check_frames(config.path.frames if exact is None else len(exact))
     scene = SeedScene.from_depth(last.depth, last.camera, floor_z=0.0)
     scene = SeedScene(scene.center_depth, 0.0, seen_points(iter(frames)))
-    planned = plan_segment(own, last.camera, scene, name=preset, frames=config.path.frames)
+    if exact is None:
+        planned = plan_segment(own, last.camera, scene, name=preset, frames=config.path.frames)
+    else:
+        planned = _exact_plan(exact, last.camera)
     for message in planned.limits:
         yield Note(message)
     if len(planned.path) < 2:
@@ -92,6 +115,18 @@ def extend(folder: Path, *, preset: str, config: RunConfig, captions: dict[int, 
     world.add_segment(SegmentRecord(start, len(whole), name, dict(planned.figures), shifted, list(planned.limits)))
     yield clock.stop("plan")
     yield from _finish(world, own, clock, device)
+
+
+def _exact_plan(path: CameraPath, last: Camera) -> PlannedPath:
+    if not np.array_equal(path.world_from_camera[0], last.world_from_camera):
+        gap = float(np.linalg.norm(path.centers[0] - last.center))
+        raise PathError(
+            "The planned path does not begin at the world's last camera",
+            got=f"{gap:.3g} m away, or turned",
+            do="Plan it again; the world has changed",
+        )
+    fitting = path if (path.width, path.height) == (last.width, last.height) else path.resized(last.width, last.height)
+    return PlannedPath(fitting, {}, (), {})
 
 
 def revert(folder: Path, *, steps: int, device: str = "auto", build: bool = True) -> Iterator[Event]:
@@ -179,12 +214,13 @@ def _make_chunks(
         path,
         chunks,
         memory=memory,
-        video=video_model(config.model.video),
+        video=make_video(config),
         depth=depth_model(resolve_depth(config)),
         history=frames[max(0, first - CHUNK_HISTORY) : first],
         captions=captions,
         seed=config.seed,
         device=device,
+        past=lambda index: world.frames[index],
     )
     done = 0
     for step in steps:

@@ -12,6 +12,7 @@ from lyra_core.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from lyra_core.simulation import CheckReport
+    from lyra_core.simulation.map_check import MapReport
     from lyra_core.usd import ValidationReport
 
 __all__ = ["Proof", "prove"]
@@ -42,6 +43,7 @@ def prove(folder: Path, *, drops: int = 500, seed: int = 0) -> Proof:
     result says that PhysX was not run.
     """
     from lyra_core.simulation import check_world
+    from lyra_core.simulation.map_check import compare_world_map
     from lyra_core.usd import validate
     from lyra_core.world import read_manifest
 
@@ -53,6 +55,7 @@ def prove(folder: Path, *, drops: int = 500, seed: int = 0) -> Proof:
     report = None
     try:
         report = check_world(folder, drops=drops, seed=seed)
+        agreement = compare_world_map(folder, seed=seed)
     except MissingDependencyError as error:
         lines.append(f"PhysX was NOT run: {error}")
         figures["physx"] = {"run": False, "why": str(error)}
@@ -60,6 +63,10 @@ def prove(folder: Path, *, drops: int = 500, seed: int = 0) -> Proof:
         lines += _physx_lines(report)
         figures["physx"] = {"run": True, **report.to_json()}
         passed = passed and report.passed
+        if agreement is not None:
+            lines.append(_map_line(agreement))
+            figures["map"] = agreement.to_json()
+            passed = passed and agreement.passed
     return Proof(passed, tuple(lines), figures, report)
 
 
@@ -88,3 +95,11 @@ def _physx_lines(report: CheckReport) -> list[str]:
         for c in report.controls
     ]
     return lines + [f"problem: {p}" for p in report.problems]
+
+
+def _map_line(report: MapReport) -> str:
+    compared, problem = report.free + report.occupied, "" if report.passed else "problem: "
+    return (
+        f"{problem}map: {100 * report.agreement:.2f} % of {compared:,} decided cells agree with PhysX"
+        f" (free {report.free_agree:,} of {report.free:,}, occupied {report.occupied_agree:,} of {report.occupied:,})"
+    )

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,12 @@ __all__ = [
     "STUCK",
     "TIPPED",
     "TOO_LATE",
+    "Drivable",
     "DriveReport",
     "DriveRun",
     "drive_one_by_one",
     "drive_world",
+    "run_plan",
 ]
 
 REACHED, FELL, TIPPED, STUCK, TOO_LATE = "reached", "fell", "tipped", "stuck", "too late"
@@ -209,7 +211,7 @@ def drive_one_by_one(
             cook = time.perf_counter() - opening
             for plan in plans:
                 ground = _ground_under(engine, handle, plan, robot, floor_z)
-                runs += (_run(handle, plan, robot, settings, ground, floor_z),)
+                runs += (run_plan(handle, plan, robot, settings, ground, floor_z),)
                 yield DriveReport(engine.name, robot.name, runs, cook)
 
 
@@ -226,10 +228,30 @@ def _ground_under(engine: OvPhysxDriver, handle: DrivenRobot, plan: Plan, robot:
     return float(max(floor_z - _DEPTH, *heights[np.isfinite(heights)])) if np.isfinite(heights).any() else floor_z
 
 
-def _run(
-    handle: DrivenRobot, plan: Plan, robot: RobotSpec, settings: PursuitSettings, ground: float, floor_z: float
+class Drivable(Protocol):
+    """A robot in any engine; see DrivenRobot."""
+
+    def place(self, position: tuple[float, float, float], yaw: float) -> None:
+        """Put the base frame at position [m] with heading yaw [rad], at rest."""
+        ...
+
+    def drive(self, left: float, right: float) -> None:
+        """Set the wheel speeds [rad/s] that the drives aim at."""
+        ...
+
+    def step(self, count: int) -> float:
+        """Advance count steps; returns the largest contact force [N] on the base."""
+        ...
+
+    def state(self) -> RobotState:
+        """Where the robot is now."""
+        ...
+
+
+def run_plan(
+    handle: Drivable, plan: Plan, robot: RobotSpec, settings: PursuitSettings, ground: float, floor_z: float
 ) -> DriveRun:
-    """Place the robot and drive one plan."""
+    """Place the robot on the floor at height ground [m] and drive one plan."""
     begin = time.perf_counter()
     pursuit = PurePursuit(plan.points, settings)
     steps = STEPS_PER_SECOND // CONTROL_HZ

@@ -202,3 +202,12 @@ class OvPhysxEngine:
             if hits:
                 distance[index], normal_z[index] = hits[0]["distance"], hits[0]["normal"][2]
         return RayHits(distance, normal_z)
+
+    def overlaps_box(self, centers: NDArray[np.float64], half_extents: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """(N,) whether a collider reaches into upright boxes: centres (N, 3) [m], half edges (N, 3) [m]."""
+        engine, types = self._engine(), self._types
+        kind, mode, upright = types.SceneQueryGeometryType.BOX, types.SceneQueryMode.ANY, (0.0, 0.0, 0.0, 1.0)
+        out = np.zeros(len(centers), bool)
+        for i, (center, half) in enumerate(zip(centers.tolist(), half_extents.tolist(), strict=True)):
+            out[i] = bool(engine.overlap(kind, mode, position=center, half_extent=half, rotation=upright))
+        return out

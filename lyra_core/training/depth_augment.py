@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lyra_core.training.view_store import View
 
-__all__ = ["Sample", "augment", "degrade", "random_sky"]
+__all__ = ["Sample", "augment", "degrade", "noise_field", "random_sky"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +66,7 @@ def _flip(sample: Sample) -> Sample:
     )
 
 
-def _noise_field(height: int, width: int, cells: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def noise_field(height: int, width: int, cells: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """(height, width) smooth noise in 0..1: three octaves."""
     total = np.zeros((height, width), np.float32)
     for octave in range(3):
@@ -85,7 +85,7 @@ def random_sky(height: int, width: int, rng: np.random.Generator) -> NDArray[np.
     ramp = np.linspace(0, 1, height)[:, None, None] ** rng.uniform(0.5, 1.8)
     sky = np.broadcast_to(zenith + (low - zenith) * ramp, (height, width, 3)).astype(np.float32)
     if rng.uniform() < 0.6:
-        clouds = np.clip((_noise_field(height, width, int(rng.integers(1, 5)), rng) - 0.45) * 3, 0, 1)[..., None]
+        clouds = np.clip((noise_field(height, width, int(rng.integers(1, 5)), rng) - 0.45) * 3, 0, 1)[..., None]
         cloud = np.float32(rng.uniform(0.55, 1.0)) * np.ones(3, np.float32)
         sky = sky + clouds * np.float32(rng.uniform(0.3, 1.0)) * (cloud - sky)
     return (sky * np.float32(rng.uniform(0.5, 1.1))).astype(np.float32)
@@ -114,7 +114,7 @@ def degrade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     keep = 0.0 if rng.uniform() < 0.05 else np.clip(rng.normal(0.9, 0.35), 0, 1.8)
     image = grey + np.float32(keep) * (image - grey)
     if rng.uniform() < 0.3:  # uneven light: a soft shade over part of the picture
-        shade = np.float32(0.55) + np.float32(0.6) * _noise_field(image.shape[0], image.shape[1], 1, rng)
+        shade = np.float32(0.55) + np.float32(0.6) * noise_field(image.shape[0], image.shape[1], 1, rng)
         image = (image * shade[..., None]).astype(np.float32)
     if rng.uniform() < 0.3:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2)), np.float32)

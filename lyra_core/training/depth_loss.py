@@ -18,13 +18,18 @@ _SCALES = (1, 2, 4, 8)
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """Weights of the terms beside the shape of log depth, which has weight 1."""
+    """Weights of the terms beside the shape of log depth, which has weight 1.
+
+    anchored: of the shift, where known depth fixes the unit. copied: of known pixels, beside the unknown ones.
+    """
 
     shift: float = 0.15
     gradient: float = 0.5
     edge: float = 2.0
     sky: float = 0.15
     elevation: float = 0.5
+    anchored: float = 1.0
+    copied: float = 0.5
 
 
 def elevation_target(height: int, width: int, focal: Tensor, center: Tensor, up: Tensor, stride: int) -> Tensor:
@@ -56,12 +61,17 @@ def _gradient(error: Tensor, valid: Tensor) -> Tensor:
 
 
 def depth_loss(
-    prediction: tuple[Tensor, Tensor, Tensor], depth: Tensor, elevation: Tensor, weights: LossWeights
+    prediction: tuple[Tensor, Tensor, Tensor],
+    depth: Tensor,
+    elevation: Tensor,
+    weights: LossWeights,
+    hint: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """Loss of a batch and its terms.
 
     prediction: log depth (B, H, W), sky logit (B, H, W), elevation sine (B, h, w).
     depth: (B, H, W) metres, +inf for sky. elevation: (B, h, w) target.
+    hint: (B, H, W) depth that the network was told, 0 where it was not.
     """
     log_depth, sky_logit, tilt = prediction
     sky = torch.isinf(depth)
@@ -74,17 +84,15 @@ def depth_loss(
     relief = torch.where(sky, target.amax(dim=(1, 2), keepdim=True) + 1.0, target)[:, None]
     span = functional.max_pool2d(relief, 3, 1, 1) + functional.max_pool2d(-relief, 3, 1, 1)
     weight = valid * (1.0 + weights.edge * (span[:, 0] > _EDGE_JUMP))
+    known = torch.zeros_like(valid) if hint is None else hint > 0
+    weight = weight * torch.where(known, weights.copied, 1.0)
     shape = (weight * centred.abs()).sum() / weight.sum().clamp(min=1)
     gradient = _gradient(error, valid)
-    scale = (error.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)).abs().mean()
+    shifts = (error.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)).abs()
+    told = known.flatten(1).any(dim=1)
+    scale = (shifts * torch.where(told, weights.anchored, weights.shift)).mean()
     sky_loss = functional.binary_cross_entropy_with_logits(sky_logit, sky.to(sky_logit.dtype))
     tilt_loss = (tilt - elevation).abs().mean()
-    total = (
-        shape
-        + weights.shift * scale
-        + weights.gradient * gradient
-        + weights.sky * sky_loss
-        + weights.elevation * tilt_loss
-    )
-    terms = {"shape": shape, "shift": scale, "gradient": gradient, "sky": sky_loss, "tilt": tilt_loss}
+    total = shape + scale + weights.gradient * gradient + weights.sky * sky_loss + weights.elevation * tilt_loss
+    terms = {"shape": shape, "shift": shifts.mean(), "gradient": gradient, "sky": sky_loss, "tilt": tilt_loss}
     return total, {name: float(value.detach()) for name, value in terms.items()}

@@ -5,7 +5,9 @@
     python -m lyra_core.training.depth_training --config config/train_depth.yaml [key=value ...]
     python -m lyra_core.training.depth_training --config config/train_depth.yaml --export data/models/depth
 
-Batch and noise of a step depend on (seed, step) alone, so a run that was killed goes on as if it had not been.
+`init=CHECKPOINT` starts a run from another run's weights; `train_only=hint.` teaches it completion alone and leaves what
+it says of a picture alone bit for bit as it was. Batch and noise of a step depend on (seed, step) alone, so a run that
+was killed goes on as if it had not been.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ from lyra_core.errors import ConfigError, MissingDependencyError
 from lyra_core.models.depth.encoder import fold_imagenet_weights
 from lyra_core.models.depth.inference import run_network
 from lyra_core.models.depth.network import DepthNetwork
-from lyra_core.models.depth.weights import write_weights
-from lyra_core.training.depth_augment import augment
+from lyra_core.models.depth.weights import load_state, write_weights
+from lyra_core.training.depth_augment import Sample, augment
+from lyra_core.training.depth_hints import HintSettings, with_hint
 from lyra_core.training.depth_loss import LossWeights, depth_loss, elevation_target
 from lyra_core.training.depth_metrics import depth_errors, mean_errors
 from lyra_core.training.view_store import ViewStore
@@ -40,17 +43,22 @@ from lyra_core.training.view_store import ViewStore
 __all__ = ["Batch", "average_weights", "export", "imagenet_encoder", "main", "make_batch", "rate_factor", "train"]
 
 _LOG = logging.getLogger(__name__)
+_TOLD = HintSettings(share=1.0, blind=0.0, sparse=0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """image (B, 3, H, W) in [-1, 1]; depth (B, H, W) m, inf = sky; focal, center (B, 2) pixels; up (B, 3)."""
+    """image (B, 3, H, W) in [-1, 1]; depth (B, H, W) m, inf = sky; focal, center (B, 2) pixels; up (B, 3).
+
+    hint (B, H, W) is depth that the network is told, in metres, 0 where it is not.
+    """
 
     image: Tensor
     depth: Tensor
     focal: Tensor
     center: Tensor
     up: Tensor
+    hint: Tensor
 
 
 def imagenet_encoder(path: str) -> dict[str, Tensor]:
@@ -73,10 +81,12 @@ def make_batch(stores: dict[str, ViewStore], config: DictConfig, step: int) -> B
     count = int(np.clip(round(config.pixels_in_batch / (width * height)), 2, 16))
     kinds = sorted(stores)
     share = np.array([config.mix[kind] for kind in kinds])
-    samples = []
+    settings = HintSettings(**config.get("hint", {"share": 0.0}))
+    hints = []
     for _ in range(count):
         store = stores[kinds[int(rng.choice(len(kinds), p=share / share.sum()))]]
-        samples.append(augment(store[int(rng.integers(len(store)))], (width, height), rng))
+        hints.append(with_hint(augment(store[int(rng.integers(len(store)))], (width, height), rng), settings, rng))
+    samples = [hint.sample for hint in hints]
     image = np.stack([sample.image for sample in samples]).transpose(0, 3, 1, 2) * 2 - 1
     return Batch(
         torch.from_numpy(np.ascontiguousarray(image)).contiguous(memory_format=torch.channels_last),
@@ -84,6 +94,7 @@ def make_batch(stores: dict[str, ViewStore], config: DictConfig, step: int) -> B
         torch.tensor([[sample.focal] * 2 for sample in samples], dtype=torch.float32),
         torch.tensor([sample.center for sample in samples], dtype=torch.float32),
         torch.from_numpy(np.stack([sample.up for sample in samples]).astype(np.float32)),
+        torch.from_numpy(np.stack([hint.depth for hint in hints])),
     )
 
 
@@ -103,12 +114,18 @@ def _open(config: DictConfig, split: str) -> dict[str, ViewStore]:
 
 
 def _optimizer(network: DepthNetwork, config: DictConfig) -> torch.optim.AdamW:
+    prefix = config.get("train_only", "")
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name.startswith(prefix))
     groups = []
     for inside, rate in ((True, config.encoder_rate), (False, config.decoder_rate)):
-        named = [p for name, p in network.named_parameters() if name.startswith("encoder.") == inside]
+        named = [
+            p for name, p in network.named_parameters() if name.startswith("encoder.") == inside and p.requires_grad
+        ]
         for decays in (True, False):
             part = [p for p in named if (p.ndim > 1) == decays]
-            groups.append({"params": part, "lr": rate, "base": rate, "weight_decay": config.weight_decay * decays})
+            if part:
+                groups.append({"params": part, "lr": rate, "base": rate, "weight_decay": config.weight_decay * decays})
     return torch.optim.AdamW(groups, betas=(0.9, 0.98))
 
 
@@ -138,7 +155,9 @@ def _start(config: DictConfig) -> _State:
     torch.manual_seed(config.seed)
     network, ema = DepthNetwork(), DepthNetwork()
     checkpoint = Path(config.run) / "checkpoint.pt"
-    if not checkpoint.exists():
+    if not checkpoint.exists() and config.get("init"):
+        load_state(network, torch.load(config.init, weights_only=True, map_location="cpu")["ema"])
+    elif not checkpoint.exists():
         network.encoder.load_state_dict(imagenet_encoder(config.imagenet))
     ema.load_state_dict(network.state_dict())
     for model in (network, ema):
@@ -171,7 +190,8 @@ def _learn(state: _State, batch: Batch, config: DictConfig, weights: LossWeights
     for group in state.optimizer.param_groups:
         group["lr"] = group["base"] * factor
     target = elevation_target(height, width, batch.focal, batch.center, batch.up, 16)
-    loss, terms = depth_loss(state.network(batch.image, batch.focal, batch.center), batch.depth, target, weights)
+    found = state.network(batch.image, batch.focal, batch.center, batch.hint)
+    loss, terms = depth_loss(found, batch.depth, target, weights, batch.hint)
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 2.0)
@@ -186,23 +206,29 @@ def _learn(state: _State, batch: Batch, config: DictConfig, weights: LossWeights
 
 
 def _look(network: DepthNetwork, stores: dict[str, ViewStore], views: int = 40) -> dict[str, dict[str, float]]:
-    """Errors on a few held-out views, for the log."""
+    """Errors on a few held-out views, for the log; hole: of unknown pixels when the rest is told, without any scaling."""
     out = {}
     for kind, store in stores.items():
-        rows = []
+        rows, holes = [], []
         for index in np.linspace(0, len(store) - 1, views).astype(int):
             view = store[int(index)]
             height, width = view.depth.shape
             intrinsics = np.array([[view.focal, 0, width / 2], [0, view.focal, height / 2], [0, 0, 1]])
-            found = run_network(
-                network, view.rgb.astype(np.float32) / np.float32(255), intrinsics, pixels=width * height
-            )
+            rgb, size = view.rgb.astype(np.float32) / np.float32(255), width * height
+            found = run_network(network, rgb, intrinsics, pixels=size)
             truth = cv2.resize(view.depth, found.log_depth.shape[::-1], interpolation=cv2.INTER_NEAREST)
             row = depth_errors(np.exp(found.log_depth), np.asarray(truth, np.float32))
             if row is not None:
                 row["up_degrees"] = float(np.degrees(np.arccos(np.clip(found.up @ view.up, -1, 1))))
                 rows.append(row)
-        out[kind] = mean_errors(rows)
+            sample = Sample(rgb, view.depth, view.focal, (width / 2, height / 2), view.up)
+            hint = with_hint(sample, _TOLD, np.random.default_rng([7, int(index)]))
+            if hint.depth.any():
+                told = run_network(network, rgb, intrinsics, pixels=size, hint=hint.depth)
+                own = np.exp(cv2.resize(told.log_depth, (width, height), interpolation=cv2.INTER_LINEAR))
+                hole = depth_errors(own, np.where(hint.depth > 0, 0, hint.sample.depth).astype(np.float32), scale=False)
+                holes += [] if hole is None else [hole["absrel"]]
+        out[kind] = {**mean_errors(rows), "hole": float(np.median(holes)) if holes else float("nan")}
     return out
 
 
@@ -235,18 +261,26 @@ def average_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]}
 
 
-def export(config: DictConfig, folder: Path, checkpoints: Sequence[Path] = ()) -> None:
-    """Write the averaged weights of the last checkpoint, or the mean of several checkpoints, as the model that ships."""
+def export(config: DictConfig, folder: Path, checkpoints: Sequence[Path] = (), hint: Path | None = None) -> None:
+    """Write the averaged weights of the last checkpoint, or the mean of several checkpoints, as the model that ships.
+
+    hint: checkpoint of a run with train_only=hint. whose completion is joined to them.
+    """
     paths = list(checkpoints) or [Path(config.run) / "checkpoint.pt"]
     states = [torch.load(path, weights_only=True, map_location="cpu") for path in paths]
-    places = ("data", "run", "imagenet")  # paths of the machine that trained say nothing about the model
+    places = ("data", "run", "imagenet", "init")  # paths of the machine that trained say nothing about the model
     plain = {
         key: OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
         for key, value in config.items()
         if key not in places
     }
     facts = {"step": states[-1]["step"], "samples": states[-1]["samples"], "averaged": len(states), "training": plain}
-    write_weights(folder, average_weights([state["ema"] for state in states]), facts)
+    weights = average_weights([state["ema"] for state in states])
+    if hint is not None:
+        told = torch.load(hint, weights_only=True, map_location="cpu")
+        weights |= {name: value for name, value in told["ema"].items() if name.startswith("hint.")}
+        facts |= {"hint_samples": told["samples"], "hint_step": told["step"]}
+    write_weights(folder, weights, facts)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -255,13 +289,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, default=Path("config/train_depth.yaml"))
     parser.add_argument("--export", type=Path, default=None, help="write the weights here instead of training")
     parser.add_argument("--average", type=Path, nargs="+", default=(), help="checkpoints whose mean is exported")
+    parser.add_argument(
+        "--hint", type=Path, default=None, help="checkpoint of a train_only=hint. run to join on export"
+    )
     parser.add_argument("overrides", nargs="*", help="key=value")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = OmegaConf.merge(OmegaConf.load(given.config), OmegaConf.from_dotlist(given.overrides))
     assert isinstance(config, DictConfig)
     if given.export is not None:
-        export(config, given.export, given.average)
+        export(config, given.export, given.average, given.hint)
     else:
         train(config)
 

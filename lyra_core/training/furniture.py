@@ -49,7 +49,9 @@ def _legs(b: SolidBuilder, width: float, depth: float, height: float, thick: flo
     for x in (-1, 1):
         for y in (-1, 1):
             at = x * (width / 2 - thick / 2), y * (depth / 2 - thick / 2), height / 2
-            b.box(at, (thick, thick, height), material, occupied=False)
+            # Feet of a cabinet are no thin structure that a robot must see.
+            with b.marked("object", thin=height > 0.3):
+                b.box(at, (thick, thick, height), material, occupied=False)
 
 
 def chair(b: SolidBuilder, p: Palette) -> None:
@@ -58,7 +60,8 @@ def chair(b: SolidBuilder, p: Palette) -> None:
     b.box((0, 0, 0.45), (0.43, 0.43, 0.03), p.wood, occupied=False)
     b.box((0, 0.01, 0.48), (0.39, 0.38, 0.045), p.cloth_two, chamfer=0.015, occupied=False)
     for x in (-0.19, 0.19):
-        b.box((x, -0.195, 0.69), (0.035, 0.03, 0.47), p.wood, occupied=False)
+        with b.marked("object", thin=True):
+            b.box((x, -0.195, 0.69), (0.035, 0.03, 0.47), p.wood, occupied=False)
     for z in (0.62, 0.74, 0.87):
         b.box((0, -0.195, z), (0.36, 0.018, 0.07), p.wood, occupied=False)
     b.solid((-0.22, -0.22, 0), (0.22, 0.22, 0.93))
@@ -208,7 +211,8 @@ def plant(b: SolidBuilder, p: Palette, *, height: float) -> None:
 def floor_lamp(b: SolidBuilder, p: Palette) -> None:
     """A standing lamp with a cloth shade at 1.5 m."""
     b.cylinder(0.15, 0, 0.025, p.metal)
-    b.cylinder(0.013, 0.025, 1.42, p.metal, sides=6)
+    with b.marked("object", thin=True):
+        b.cylinder(0.013, 0.025, 1.42, p.metal, sides=6)
     b.lathe([(0.23, 1.38), (0.16, 1.68)], p.shade, sides=16)
 
 

@@ -87,7 +87,8 @@ class _Plan:
             if any(a < x + width / 2 and x - width / 2 < b for a, b in spans):
                 continue
             self.hung.append((wall, x - width / 2, x + width / 2))
-            with self.walls.frame(self.builder, wall), self.builder.at(x, 0.0, float(rng.uniform(1.5, 1.65))):
+            place = self.builder.at(x, 0.0, float(rng.uniform(1.5, 1.65)))
+            with self.walls.frame(self.builder, wall), place, self.builder.marked("wall"):
                 furniture.picture(self.builder, palette, width=width, height=height, number=k)
             count -= 1
             if count == 0:
@@ -115,7 +116,7 @@ def _partition(plan: _Plan, surfaces: Surfaces) -> None:
         plan.taken.append(rect)
         plan.hung.append((wall, x - 0.3, x + 0.3))
         material = surfaces.walls[wall]
-        with plan.walls.frame(b, wall):
+        with plan.walls.frame(b, wall), b.marked("wall"):
             b.box((x, reach / 2, plan.walls.height / 2), (0.14, reach, plan.walls.height), material)
             b.box((x, reach / 2, 0.045), (0.17, reach + 0.015, 0.09), surfaces.trim, occupied=False)
         return
@@ -131,7 +132,8 @@ def _seat_group(plan: _Plan, palette: Palette, rug: Material) -> None:
     wall, x = found
     with plan.walls.frame(b, wall):
         y = 1.45
-        b.box((x, y, 0.006), (2.1, 1.4, 0.012), rug, occupied=False)
+        with b.marked("floor"):
+            b.box((x, y, 0.006), (2.1, 1.4, 0.012), rug, occupied=False)
         table = float(b.rng.uniform(0.9, 1.15))
         rect = plan.rectangle(wall, x, y + 0.1, table, 0.62)
         if plan.fits(rect):

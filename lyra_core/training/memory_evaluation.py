@@ -27,7 +27,7 @@ from lyra_core.training.memory_metrics import psnr, reprojection_error, ssim
 from lyra_core.training.rooms import Room, ground_truth_frame, make_room
 from lyra_core.types import CameraPath, Frame, Guide
 
-__all__ = ["FULL", "LOOPS", "MODES", "QUICK", "MemoryPlan", "RunResult", "evaluate_unit", "run_plan", "walk"]
+__all__ = ["FULL", "LOOPS", "MODES", "QUICK", "MemoryPlan", "RunResult", "evaluate_unit", "noisy_depths", "run_plan", "walk"]
 
 _LOG = logging.getLogger(__name__)
 _F32 = NDArray[np.float32]
@@ -125,7 +125,7 @@ def _smooth_noise(rng: np.random.Generator, width: int, height: int, cells: int)
     return np.asarray(fine / max(float(fine.std()), 1e-6), np.float32)
 
 
-def _noisy_depths(rng: np.random.Generator, truth: list[Frame], sigma: float) -> list[_F32]:
+def noisy_depths(rng: np.random.Generator, truth: list[Frame], sigma: float) -> list[_F32]:
     """Depth of each frame as a model might estimate it: truth times exp(sigma * smooth noise), drawn per frame."""
     out = []
     for frame in truth:
@@ -217,7 +217,7 @@ def evaluate_unit(plan: MemoryPlan, room_number: int, seed: int) -> list[RunResu
         truth = [ground_truth_frame(room, camera, i) for i, camera in enumerate(path)]
         for noise in plan.noises:
             rng = np.random.default_rng([seed, room_number, LOOPS.index(loop), round(1e4 * noise)])
-            depths = _noisy_depths(rng, truth, noise)
+            depths = noisy_depths(rng, truth, noise)
             inventions = _inventions(rng, truth)
             for mode in plan.modes:
                 p, s, reprojection, known = _score(truth, path, mode, depths, inventions, plan.copies)

@@ -62,6 +62,8 @@ class Room:
     solids: (S, 2, 3) float32 lower and upper corners of the bounds of furniture and partitions [m].
     lengths: known measures [m] by name (door_height, door_width, room_length, table_height, ...).
     route: the walk of the loops; its start is the start camera. exposure: fixed for all pictures of the room.
+    kind: (F,) int8 class of each face of the scene, index into solids.CLASSES (rugs are floor; doors, trim and
+        pictures are wall). thin: (F,) bool, faces of legs, poles and posts that stand free.
     """
 
     seed: int
@@ -71,6 +73,8 @@ class Room:
     lengths: Mapping[str, float]
     route: Route
     exposure: float
+    kind: NDArray[np.int8]
+    thin: NDArray[np.bool_]
 
     @property
     def floor(self) -> NDArray[np.float64]:
@@ -326,4 +330,5 @@ def make_room(seed: int) -> Room:
         "eye_height": route.start[2],
         **lengths,
     }
-    return Room(seed, scene, size, solids, known, route, auto_exposure(scene, camera))
+    kind, thin = np.repeat(quads.kind, 2), np.repeat(quads.thin, 2)
+    return Room(seed, scene, size, solids, known, route, auto_exposure(scene, camera), kind, thin)

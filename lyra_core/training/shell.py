@@ -138,6 +138,12 @@ def _window(b: SolidBuilder, o: Opening, s: Surfaces, height: float, *, curtains
     b.box((cx, 0.05, o.z0 - 0.02), (wide + 0.16, 0.14, 0.035), s.trim)
     if not curtains:
         return
+    with b.marked("object"):
+        _curtain(b, o, s, height)
+
+
+def _curtain(b: SolidBuilder, o: Opening, s: Surfaces, height: float) -> None:
+    wide, cx = o.x1 - o.x0, (o.x0 + o.x1) / 2
     top = min(o.z1 + 0.14, height - 0.05)
     b.box((cx, 0.1, top), (wide + 0.8, 0.025, 0.025), s.metal, occupied=False)
     for side in (-1, 1):
@@ -187,9 +193,11 @@ def _hall(b: SolidBuilder, o: Opening, s: Surfaces, p: Palette, height: float) -
     _reveal(b, o, 0.14, s.trim, sill=False)
     x0, x1, near, far = o.x0 - 1.3, o.x1 + 1.3, -0.14, -1.84
     wide, paint = x1 - x0, s.walls[0]
-    b.quad((o.x0, near, 0), (o.x1 - o.x0, 0, 0), (0, 0.14, 0), s.floor)
-    b.quad((x0, far, 0), (wide, 0, 0), (0, near - far, 0), s.floor)
-    b.quad((x0, near, height), (wide, 0, 0), (0, far - near, 0), s.ceiling)
+    with b.marked("floor"):
+        b.quad((o.x0, near, 0), (o.x1 - o.x0, 0, 0), (0, 0.14, 0), s.floor)
+        b.quad((x0, far, 0), (wide, 0, 0), (0, near - far, 0), s.floor)
+    with b.marked("ceiling"):
+        b.quad((x0, near, height), (wide, 0, 0), (0, far - near, 0), s.ceiling)
     b.quad((x1, far, 0), (-wide, 0, 0), (0, 0, height), paint)
     b.quad((x0, far, 0), (0, near - far, 0), (0, 0, height), paint)
     b.quad((x1, near, 0), (0, far - near, 0), (0, 0, height), paint)
@@ -213,12 +221,15 @@ def _skirting(b: SolidBuilder, walls: Walls, wall: int, s: Surfaces) -> None:
 def build_shell(b: SolidBuilder, walls: Walls, s: Surfaces, p: Palette) -> NDArray[np.float32]:
     """Build everything that does not move; returns the light portals (P, 4, 3) of the windows."""
     length, width, height = walls.length, walls.width, walls.height
-    b.quad((0, 0, 0), (length, 0, 0), (0, width, 0), s.floor)
-    b.quad((0, width, height), (length, 0, 0), (0, -width, 0), s.ceiling)
+    with b.marked("floor"):
+        b.quad((0, 0, 0), (length, 0, 0), (0, width, 0), s.floor)
+    with b.marked("ceiling"):
+        b.quad((0, width, height), (length, 0, 0), (0, -width, 0), s.ceiling)
     curtains = bool(b.rng.random() < 0.65)
     portals = []
     for wall in range(4):
-        with walls.frame(b, wall):
+        # Trim, doors and window frames count as the wall that they are set into.
+        with walls.frame(b, wall), b.marked("wall"):
             _wall(b, walls, wall, s.walls[wall])
             _skirting(b, walls, wall, s)
             b.box((walls.run(wall) / 2, 0.02, height - 0.03), (walls.run(wall), 0.04, 0.06), s.trim, occupied=False)

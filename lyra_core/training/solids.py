@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Material", "QuadSet", "SolidBuilder", "quad_faces"]
+__all__ = ["CLASSES", "Material", "QuadSet", "SolidBuilder", "quad_faces"]
+
+CLASSES = ("floor", "wall", "ceiling", "object")
+"""What a face can belong to; QuadSet.kind indexes it."""
 
 _F = NDArray[np.float64]
 
@@ -43,7 +46,8 @@ class Material:
 @dataclass(frozen=True)
 class QuadSet:
     """corners (N, 4, 3) [m], normals (N, 4, 3), uvs (N, 4, 2), texture (N,), emission (N,), alpha (N,) bool;
-    solids (S, 2, 3): axis-aligned bounds of the bodies [m]."""
+    solids (S, 2, 3): axis-aligned bounds of the bodies [m]; kind (N,) index into CLASSES; thin (N,) bool, part of a
+    leg, a pole or a post that stands free."""
 
     corners: NDArray[np.float32]
     normals: NDArray[np.float32]
@@ -52,6 +56,8 @@ class QuadSet:
     emission: NDArray[np.float32]
     alpha: NDArray[np.bool_]
     solids: NDArray[np.float32]
+    kind: NDArray[np.int8]
+    thin: NDArray[np.bool_]
 
 
 @dataclass
@@ -64,6 +70,8 @@ class SolidBuilder:
     _uvs: list[_F] = field(default_factory=list)
     _materials: list[tuple[Material, int]] = field(default_factory=list)
     _solids: list[_F] = field(default_factory=list)
+    _kinds: list[tuple[int, bool, int]] = field(default_factory=list)
+    _kind: tuple[int, bool] = (CLASSES.index("object"), False)
     _rotation: _F = field(default_factory=lambda: np.eye(3))
     _origin: _F = field(default_factory=lambda: np.zeros(3))
 
@@ -77,6 +85,14 @@ class SolidBuilder:
         self._rotation = self._rotation @ turn
         yield
         self._rotation, self._origin = saved
+
+    @contextmanager
+    def marked(self, kind: str, *, thin: bool = False) -> Iterator[None]:
+        """What is built inside belongs to this class of CLASSES (ground truth of semantics and thin structures)."""
+        saved = self._kind
+        self._kind = CLASSES.index(kind), thin
+        yield
+        self._kind = saved
 
     def world(self, points: _F) -> _F:
         """Local points (..., 3) to the room."""
@@ -105,6 +121,7 @@ class SolidBuilder:
         self._normals.append(turned)
         self._uvs.append(uvs)
         self._materials.append((material, len(corners)))
+        self._kinds.append((*self._kind, len(corners)))
 
     def quad(self, origin: Sequence[float], u: Sequence[float], v: Sequence[float], material: Material) -> None:
         """A parallelogram; its normal is u x v, the picture stands upright if v points up."""
@@ -238,4 +255,6 @@ class SolidBuilder:
             np.array([m.emission for m in materials], np.float32),
             np.array([m.alpha for m in materials], bool),
             np.array(self._solids, np.float32).reshape(-1, 2, 3),
+            np.array([kind for kind, _, n in self._kinds for _ in range(n)], np.int8),
+            np.array([thin for _, thin, n in self._kinds for _ in range(n)], bool),
         )

@@ -130,8 +130,8 @@ def read_gui_path(file: Path) -> GuiPath:
         raise PathError(f"The spline order in {file.name} is not known", got=repr(order), do="Use 0, 1, 2 or 3")
     if not (isinstance(seconds, int | float) and math.isfinite(seconds) and seconds > 0):
         raise PathError(f"The duration in {file.name} must be positive", got=repr(seconds), do="Save the path again")
-    columns = (np.array([k[i] for k in keys]) for i in range(3))
-    return GuiPath(*columns, times, bool(content.get("loop", False)), int(order), float(seconds))
+    quats, centers, fovs = (np.array([k[i] for k in keys]) for i in range(3))
+    return GuiPath(quats, centers, fovs, times, bool(content.get("loop", False)), int(order), float(seconds))
 
 
 def _keyframe(file: Path, index: int, entry: Any) -> tuple[_F, _F, float, float]:

@@ -114,6 +114,7 @@ def test_a_world_that_was_closed_after_its_map_was_made_fails_the_drive(world):
 def test_the_command_answers_with_exit_codes(world, capsys):
     def code(**options):
         defaults = {"goal": None, "random": 0, "robot": "lyra_bot", "seed": 0, "video": False, "device": "cpu"}
+        defaults |= {"engine": "ovphysx", "newton_python": None}
         with pytest.raises(typer.Exit) as stopped:
             command.drive(world, **{**defaults, **options}, json_=True)
         return stopped.value.exit_code, json.loads(capsys.readouterr().out.strip().splitlines()[-1])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lyra_core.errors import InputError
 from lyra_core.models.depth.sky import sky_mask as plain_sky
 from lyra_core.models.depth.upsample import blend_detail, sky_mask, snap_edges, upsample_log_depth
-from lyra_core.models.depth.weights import default_folder, read_network
+from lyra_core.models.depth.weights import completes, default_folder, read_network
 from lyra_core.models.protocols import DepthEstimate
 
 if TYPE_CHECKING:
@@ -57,6 +57,11 @@ class EmbeddedDepth:
     def _network(self) -> DepthNetwork:
         return read_network(self._folder)
 
+    @cached_property
+    def completes(self) -> bool:
+        """Whether the weights learned to use known depth."""
+        return completes(self._folder)
+
     def load(self) -> None:
         """Load the weights now rather than at the first estimate; ModelError if they are missing or broken."""
         _ = self._network
@@ -75,6 +80,30 @@ class EmbeddedDepth:
         ------
         InputError: rgb is not such an array. ModelError: no usable weights.
         """
+        return self._estimate(rgb, intrinsics, sky, None)
+
+    def complete(
+        self,
+        rgb: NDArray[np.float32],
+        *,
+        intrinsics: NDArray[np.float64],
+        known: NDArray[np.float32],
+        sky: NDArray[np.bool_] | None = None,
+    ) -> DepthEstimate:
+        """Depth of a picture of which known z-depth (H, W) [m], 0 = unknown, is given; in its unit.
+
+        The estimate leans on the known depth but does not repeat it exactly (completion.join_known does); the other
+        parameters and errors are those of `estimate`.
+        """
+        return self._estimate(rgb, intrinsics, sky, np.ascontiguousarray(known, np.float32))
+
+    def _estimate(
+        self,
+        rgb: NDArray[np.float32],
+        intrinsics: NDArray[np.float64],
+        sky: NDArray[np.bool_] | None,
+        known: NDArray[np.float32] | None,
+    ) -> DepthEstimate:
         rgb = np.ascontiguousarray(rgb, dtype=np.float32)
         if rgb.ndim != 3 or rgb.shape[2] != 3 or min(rgb.shape[:2]) < 16:
             raise InputError(
@@ -83,7 +112,7 @@ class EmbeddedDepth:
                 do="Give an RGB picture of 16 pixels or more a side",
             )
         with _one_thread():
-            found = self._run(rgb, np.asarray(intrinsics, np.float64))
+            found = self._run(rgb, np.asarray(intrinsics, np.float64), known)
         if sky is None:
             mask = sky_mask(found.sky, rgb, _elevation(found.up, intrinsics, rgb.shape), plain_sky(rgb))
         else:
@@ -95,13 +124,15 @@ class EmbeddedDepth:
         confidence = float(np.clip(0.5 - found.up_spread / np.radians(6.0), 0.2, 0.5))
         return DepthEstimate(depth, mask, kind="metric", up=found.up, confidence=confidence, notes=notes)
 
-    def _run(self, rgb: NDArray[np.float32], intrinsics: NDArray[np.float64]) -> NetworkOutput:
+    def _run(
+        self, rgb: NDArray[np.float32], intrinsics: NDArray[np.float64], known: NDArray[np.float32] | None
+    ) -> NetworkOutput:
         from lyra_core.models.depth.inference import run_network
 
-        layout = run_network(self._network, rgb, intrinsics, pixels=self._coarse, flip=self._flip)
+        layout = run_network(self._network, rgb, intrinsics, pixels=self._coarse, flip=self._flip, hint=known)
         if self._fine <= self._coarse:
             return layout
-        detail = run_network(self._network, rgb, intrinsics, pixels=self._fine)
+        detail = run_network(self._network, rgb, intrinsics, pixels=self._fine, hint=known)
         either = np.maximum(cv2.resize(layout.sky, detail.sky.shape[::-1], interpolation=cv2.INTER_LINEAR), detail.sky)
         blended = blend_detail(layout.log_depth, detail.log_depth, _LAYOUT_SCALE)
         return replace(layout, log_depth=blended, sky=np.asarray(either, np.float32))

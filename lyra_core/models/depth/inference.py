@@ -65,7 +65,13 @@ def fit_up(
 
 
 def run_network(
-    network: DepthNetwork, rgb: NDArray[np.float32], intrinsics: NDArray[np.float64], *, pixels: int, flip: bool = False
+    network: DepthNetwork,
+    rgb: NDArray[np.float32],
+    intrinsics: NDArray[np.float64],
+    *,
+    pixels: int,
+    flip: bool = False,
+    hint: NDArray[np.float32] | None = None,
 ) -> NetworkOutput:
     """Estimate one picture.
 
@@ -73,6 +79,7 @@ def run_network(
     ----------
     rgb: (H, W, 3) float32 sRGB in [0, 1]. intrinsics: (3, 3) in its pixels.
     pixels: working resolution. flip: also run the mirrored picture and average, for steadier depth at twice the time.
+    hint: (H, W) z-depth that is known already [m], 0 where it is not; None: nothing is known.
     """
     height, width = rgb.shape[:2]
     size = working_size(width, height, pixels)
@@ -83,11 +90,15 @@ def run_network(
     image = torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1))[None]) * 2 - 1
     lens = torch.tensor(focal[None], dtype=torch.float32)
     middle = torch.tensor(center[None], dtype=torch.float32)
+    told = None
+    if hint is not None:  # nearest: a mean over an edge, or with unknown pixels, is the depth of nothing
+        told = torch.from_numpy(cv2.resize(hint, size, interpolation=cv2.INTER_NEAREST_EXACT)[None])
     with torch.inference_mode():
-        log_depth, sky, tilt = network(image.contiguous(memory_format=torch.channels_last), lens, middle)
+        log_depth, sky, tilt = network(image.contiguous(memory_format=torch.channels_last), lens, middle, told)
         if flip:
             middle = torch.tensor([[size[0] - center[0], center[1]]], dtype=torch.float32)
-            mirrored = network(image.flip(3).contiguous(memory_format=torch.channels_last), lens, middle)
+            turned = None if told is None else told.flip(2)
+            mirrored = network(image.flip(3).contiguous(memory_format=torch.channels_last), lens, middle, turned)
             log_depth, sky, tilt = ((a + b.flip(2)) / 2 for a, b in zip((log_depth, sky, tilt), mirrored, strict=True))
     up, spread = fit_up(tilt[0].numpy(), (focal[0], focal[1]), (center[0], center[1]))
     return NetworkOutput(log_depth[0].numpy(), torch.sigmoid(sky[0]).numpy(), up, spread)

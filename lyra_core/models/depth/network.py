@@ -7,6 +7,8 @@ per pixel), so that the same size of picture means the same number whatever the 
 (canonical camera space as in Yin et al. 2023, "Metric3D"). The four-fold upsampling to the input's resolution is a
 convex combination of 3x3 coarse neighbours whose weights come from the picture at full resolution (Teed and Deng 2020,
 "RAFT"): edges stay where the picture has them at the price of computing at a quarter.
+
+The same network completes depth that is known in part: see hint.py.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lyra_core.models.depth.encoder import CHANNELS, Encoder
+from lyra_core.models.depth.hint import HintBranch, HintFeatures
 
 __all__ = ["DepthNetwork", "ray_grid"]
 
@@ -42,7 +45,7 @@ def _convolve(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class _Merge(nn.Module):
-    """Coarse features, upsampled, join finer ones and the rays."""
+    """Coarse features, upsampled, join finer ones, the rays and what is known of the depth."""
 
     def __init__(self, coarse: int, fine: int, outputs: int, extra: int = 0) -> None:
         super().__init__()
@@ -50,9 +53,10 @@ class _Merge(nn.Module):
         self.lateral = nn.Conv2d(fine + extra + 3, outputs, 1)
         self.mix = nn.Sequential(_convolve(outputs, outputs), nn.Conv2d(outputs, outputs, 3, padding=1))
 
-    def forward(self, coarse: Tensor, fine: Tensor, rays: Tensor) -> Tensor:
+    def forward(self, coarse: Tensor, fine: Tensor, rays: Tensor, hint: Tensor | None = None) -> Tensor:
         up = functional.interpolate(self.reduce(coarse), size=fine.shape[-2:], mode="bilinear", align_corners=False)
-        x = functional.relu(up + self.lateral(torch.cat([fine, rays], dim=1)))
+        x = up + self.lateral(torch.cat([fine, rays], dim=1))
+        x = functional.relu(x if hint is None else x + hint)
         return functional.relu(x + self.mix(x))
 
 
@@ -70,11 +74,12 @@ def _convex_upsample(values: Tensor, weights: Tensor) -> Tensor:
 
 
 class DepthNetwork(nn.Module):
-    """Picture and lens to metric depth and sky.
+    """Picture and lens, and depth where it is known already, to metric depth and sky.
 
-    forward(image (B, 3, H, W) in [-1, 1], focal (B, 2), center (B, 2)) with H and W multiples of 32 and the lens in
-    pixels of that input gives log depth (B, H, W) [log metres], sky logit (B, H, W), and the sine of the elevation of
-    each cell's ray above the horizon (B, H / 16, W / 16): gravity follows from it by least squares.
+    forward(image (B, 3, H, W) in [-1, 1], focal (B, 2), center (B, 2), hint (B, H, W) or None) with H and W multiples
+    of 32 and the lens in pixels of that input gives log depth (B, H, W) [log metres], sky logit (B, H, W), and the sine
+    of the elevation of each cell's ray above the horizon (B, H / 16, W / 16): gravity follows from it by least squares.
+    hint: known z-depth [m], 0 where unknown; a sample without any is estimated from its picture alone.
     """
 
     def __init__(self) -> None:
@@ -95,13 +100,24 @@ class DepthNetwork(nn.Module):
         self.coarse_head = nn.Conv2d(sixteenth, 3, 3, padding=1)
         self.fine_head = nn.Conv2d(quarter, 2, 3, padding=1)
         self.weights_head = nn.Sequential(_convolve(2 * quarter, 64), nn.Conv2d(64, 9 * _CELL * _CELL, 1))
+        self.hint = HintBranch(quarter, eighth, sixteenth, last)
         for head in (self.coarse_head, self.fine_head):
             nn.init.zeros_(head.weight)
             assert head.bias is not None
             nn.init.zeros_(head.bias)
 
-    def forward(self, image: Tensor, focal: Tensor, center: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _told(self, hint: Tensor | None, focal: Tensor) -> HintFeatures | tuple[None, ...]:
+        if hint is None:
+            return (None,) * len(HintFeatures._fields)
+        known = (hint > 0).to(hint.dtype)
+        log_focal = torch.log(focal[:, 0])[:, None, None]
+        return self.hint(torch.log(hint.clamp(min=1e-3)) - log_focal - _MEAN_LOG, known)
+
+    def forward(
+        self, image: Tensor, focal: Tensor, center: Tensor, hint: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Log depth, sky logit and elevation sines; see the class."""
+        to_detail, to_quarter, to_eighth, to_sixteenth, to_top = self._told(hint, focal)
         height, width = image.shape[-2:]
         half, quarter, eighth, sixteenth, last = self.encoder(image)
 
@@ -109,13 +125,17 @@ class DepthNetwork(nn.Module):
             return ray_grid(height, width, focal, center, stride)
 
         x = self.top(torch.cat([last, rays(32)], dim=1))
+        if to_top is not None:
+            x = x + to_top
         x = x + self.context(x.mean(dim=(2, 3)))[:, :, None, None]
-        at16 = self.merge16(x, sixteenth, rays(16))
-        at8 = self.merge8(at16, eighth, rays(8))
+        at16 = self.merge16(x, sixteenth, rays(16), to_sixteenth)
+        at8 = self.merge8(at16, eighth, rays(8), to_eighth)
         detail = self.detail(
             torch.cat([functional.pixel_unshuffle(image, _CELL), functional.pixel_unshuffle(half, 2)], dim=1)
         )
-        at4 = self.merge4(at8, torch.cat([quarter, detail], dim=1), rays(4))
+        if to_detail is not None:
+            detail = detail + to_detail
+        at4 = self.merge4(at8, torch.cat([quarter, detail], dim=1), rays(4), to_quarter)
         coarse = self.coarse_head(at16)
         layout = functional.interpolate(coarse[:, :2], size=at4.shape[-2:], mode="bilinear", align_corners=False)
         cells = layout + self.fine_head(at4)

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
     from lyra_core.models.depth.network import DepthNetwork
 
-__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "default_folder", "read_network", "write_weights"]
+__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "completes", "default_folder", "load_state", "read_network", "write_weights"]
 
 WEIGHTS_FILE = "depth.safetensors"
 CONFIG_FILE = "config.json"
-_ARCHITECTURE = "lyra-depth-lite0-1"
+_ARCHITECTURE = "lyra-depth-lite0-2"
+_WITHOUT_HINT = "lyra-depth-lite0-1"  # the same network before it could be told known depth
+_HINT = "hint."  # prefix of the weights that only the later architecture has
 
 
 def default_folder() -> Path:
@@ -30,16 +32,43 @@ def default_folder() -> Path:
 
 
 def write_weights(folder: Path, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write fp16 weights and config.json; fp16 halves the file and costs less than 1e-3 of log depth."""
+    """Write fp16 weights and config.json; fp16 halves the file and costs less than 1e-3 of log depth.
+
+    A hint that was never trained has no effect and is left out.
+    """
     import torch
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
+    learned = any(name.startswith(f"{_HINT}to_") and bool(value.any()) for name, value in state.items())
+    state = {name: value for name, value in state.items() if learned or not name.startswith(_HINT)}
     half = {name: value.detach().to(torch.float16).contiguous() for name, value in state.items()}
     save_file(half, str(folder / WEIGHTS_FILE))
     (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors writes for the owner only
-    text = json.dumps({"architecture": _ARCHITECTURE, **facts}, indent=2, sort_keys=True)
+    architecture = _ARCHITECTURE if learned else _WITHOUT_HINT
+    text = json.dumps({"architecture": architecture, **facts}, indent=2, sort_keys=True)
     (folder / CONFIG_FILE).write_text(text + "\n")
+
+
+def load_state(network: DepthNetwork, state: Mapping[str, Tensor]) -> None:
+    """Load weights of either architecture; those of the earlier one leave the hint without effect, as initialised.
+
+    Raises
+    ------
+    RuntimeError: names or shapes do not fit (torch's own words).
+    """
+    own = network.state_dict()
+    if not any(name.startswith(_HINT) for name in state):
+        state = {**{name: value for name, value in own.items() if name.startswith(_HINT)}, **state}
+    network.load_state_dict(dict(state))
+
+
+def completes(folder: Path) -> bool:
+    """Whether the weights in this folder learned to use known depth."""
+    try:
+        return bool(json.loads((folder / CONFIG_FILE).read_text()).get("architecture") == _ARCHITECTURE)
+    except (OSError, ValueError):
+        return False
 
 
 def read_network(folder: Path) -> DepthNetwork:
@@ -72,13 +101,13 @@ def read_network(folder: Path) -> DepthNetwork:
             got=f"{folder}: {error}",
             do="They may be cut short (a Git LFS pointer?); restore them, or choose --depth prior",
         ) from error
-    if architecture != _ARCHITECTURE:
+    if architecture not in (_ARCHITECTURE, _WITHOUT_HINT):
         raise ModelError(
             "The depth weights are of another architecture", got=str(architecture), do=f"Use {_ARCHITECTURE}"
         )
     network = DepthNetwork()
     try:
-        network.load_state_dict({name: value.to(torch.float32) for name, value in state.items()})
+        load_state(network, {name: value.to(torch.float32) for name, value in state.items()})
     except RuntimeError as error:
         raise ModelError(
             "The depth weights do not fit the network",

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from lyra_core.world import write_text
 
-__all__ = ["Figure", "Section", "encode_picture", "plain", "write_report"]
+__all__ = ["Figure", "Section", "add_to_report", "encode_picture", "plain", "write_report"]
 
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
+_SECTION = Path(__file__).with_name("section.html.j2")
+_BEGIN, _END = "<!-- later:begin -->", "<!-- later:end -->"  # between them: what later commands found out
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,50 @@ def write_report(
     data: Any,
 ) -> None:
     """Write report.html (no outside references) and report.json into the world folder."""
+    from markupsafe import Markup
+
+    html = _rendered(
+        _TEMPLATE,
+        title=title,
+        passed=passed,
+        summary=summary,
+        sections=[Markup(_rendered(_SECTION, s=section)) for section in sections],  # noqa: S704 - escaped by the template
+        begin=Markup(_BEGIN),
+        end=Markup(_END),
+    )
+    write_text(folder / "report.html", html)
+    write_text(folder / "report.json", json.dumps(plain(data), indent=1, sort_keys=True) + "\n")
+
+
+def add_to_report(folder: Path, key: str, section: Section, data: Any) -> bool:
+    """Put the results of a later command at the end of report.html, in place of its earlier ones; data under key.
+
+    False if the world has no report (its files are left alone).
+    """
+    page, figures = folder / "report.html", folder / "report.json"
+    if not (page.is_file() and figures.is_file()):
+        return False
+    html = page.read_text(encoding="utf-8")
+    if _BEGIN not in html or _END not in html:  # made before there were such sections
+        html = html.replace("</main>", f"{_BEGIN}{_END}</main>")
+    head, _, rest = html.partition(_BEGIN)
+    body, _, tail = rest.partition(_END)
+    open_mark, close_mark = f"<!-- {key} -->", f"<!-- /{key} -->"
+    before, _, old = body.partition(open_mark)
+    after = old.partition(close_mark)[2]
+    text = _rendered(_SECTION, s=section)
+    write_text(page, f"{head}{_BEGIN}{before}{open_mark}{text}{close_mark}{after}{_END}{tail}")
+    known = json.loads(figures.read_text(encoding="utf-8"))
+    known[key] = plain(data)
+    write_text(figures, json.dumps(known, indent=1, sort_keys=True) + "\n")
+    return True
+
+
+def _rendered(template: Path, **values: Any) -> str:
     from jinja2 import Environment
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    html = template.render(title=title, passed=passed, summary=summary, sections=sections)
-    write_text(folder / "report.html", html)
-    write_text(folder / "report.json", json.dumps(plain(data), indent=1, sort_keys=True) + "\n")
+    return environment.from_string(template.read_text(encoding="utf-8")).render(**values)
 
 
 def plain(value: Any) -> Any:

@@ -26,7 +26,17 @@ from lyra_core.models.video.lyra2.network import NetworkConfig, Transformer
 from lyra_core.models.video.lyra2.packing import REAL_LAYOUT, Layout
 from lyra_core.models.video.lyra2.report import check_state
 
-__all__ = ["Loaded", "clean_state", "config_of", "grow_embeddings", "grow_from_base", "load_transformer", "read_state"]
+__all__ = [
+    "Loaded",
+    "clean_state",
+    "config_of",
+    "grow_embeddings",
+    "grow_from_base",
+    "keeps_float32",
+    "load_transformer",
+    "read_config",
+    "read_state",
+]
 
 _FETCH = (
     "Download the Lyra 2.0 weights from NVIDIA's model page (they are licensed for research only, not for commercial"
@@ -134,6 +144,23 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if path.name.endswith(".index.json"):
         return _sharded(path)
     return _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path)
+
+
+def keeps_float32(name: str) -> bool:
+    """Is this tensor (name without its prefix) kept in float32 whatever the dtype of the tokens?"""
+    return _FLOAT.fullmatch(name) is not None
+
+
+def read_config(folder: Path) -> dict[str, Any] | None:
+    """Sizes of a VAE from config.json beside its weights (names of diffusers), or None."""
+    file = Path(folder) / "config.json"
+    if not file.is_file():
+        return None
+    try:
+        table = json.loads(file.read_text())
+    except (ValueError, OSError) as error:
+        raise _unreadable(file, error) from error
+    return {key: value for key, value in table.items() if not key.startswith("_")}
 
 
 def clean_state(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:

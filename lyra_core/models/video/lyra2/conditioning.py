@@ -278,6 +278,7 @@ def assemble(
     views: int = 1,
     compat: Compat = "default",
     device: str = "cpu",
+    chosen: tuple[int, ...] | None = None,
 ) -> Conditions:
     """All conditions of the chunk that follows the film's state.
 
@@ -286,13 +287,16 @@ def assemble(
     frame_latent: film frame to its latent (1, 16, 1, h, w) as a single picture.
     encode: the VAE on a film of its own.
     views: how many cameras of the chunk retrieval looks from.
+    chosen: positions in the cache that were retrieved already, best last.
     """
     w2c, intrinsics, size = state.w2c, state.intrinsics, (state.depth.shape[0], state.depth.shape[1])
     count = _STEP * layout.new
     newest = count * state.chunk
     cameras = [make_camera(w2c[i], intrinsics[i], size) for i in range(newest, newest + count + 1)]
     seen_from = [cameras[i - newest] for i in retrieval_targets(newest + 1, count, views)]
-    found = retrieve(state.cache, seen_from, count=layout.slots, compat=compat, device=device)
+    found = chosen
+    if found is None:
+        found = retrieve(state.cache, seen_from, count=layout.slots, compat=compat, device=device)
     entries = [state.cache[i] for i in found]
     # Fewer frames than slots: the first frame fills up from the left.
     frames = [0] * (layout.slots - len(found)) + [entry.frame for entry in entries]

@@ -14,7 +14,7 @@ Precision: tensors flow in the dtype of the weights; time embedding, modulation,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from lyra_core.errors import ModelError
 from lyra_core.models.video.lyra2.blocks import Block, KeyValue, NetworkConfig, sin_cos
+from lyra_core.models.video.lyra2.offload import Visits
 from lyra_core.models.video.lyra2.packing import (
     Layout,
     cut_patches,
@@ -127,6 +128,7 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(config, self.slots) for _ in range(config.layers))
         self.head = _Head(dim)
         patches = (s.patch for s in self.layout.segments)
+        self.visits: Visits | None = None  # where blocks are when they do not all fit the card
         self.clean_patch_embeddings = nn.ModuleList(nn.Linear(_INPUT * t * r * c, dim) for t, r, c in patches)
 
     @property
@@ -134,8 +136,9 @@ class Transformer(nn.Module):
         """The dtype that tokens flow in."""
         return self.patch_embedding.weight.dtype
 
-    def _blocks(self) -> Sequence[Block]:
-        return self.blocks  # pyright: ignore[reportReturnType] (ModuleList does not say of what)
+    def _blocks(self) -> Iterable[Block]:
+        blocks: list[Block] = list(self.blocks)  # pyright: ignore[reportAssignmentType] (ModuleList does not say of what)
+        return self.visits.walk(blocks) if self.visits else blocks
 
     def embed_time(self, timestep: Tensor | float) -> tuple[Tensor, Tensor]:
         """Timestep (one number) to e (1, D) and e0 (1, 6, D), float32."""
@@ -217,7 +220,7 @@ class Transformer(nn.Module):
 
     def _squeeze(self, parts: tuple[tuple[slice, Tensor], ...], length: int) -> tuple[Tensor, ...]:
         """Per layer (1, L, squeeze): first correspondence matrix; zero where there is no correspondence."""
-        first = [block.squeeze_matrix() for block in self._blocks()]
+        first = [block.squeeze_matrix().detach() for block in self._blocks()]
         like = parts[-1][1]
         out = [like.new_zeros(1, length, self.config.squeeze) for _ in first]
         for tokens, values in parts:

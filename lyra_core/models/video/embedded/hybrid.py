@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+# The stubs of cv2 lose dtypes:
+# pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false
+"""From the small filled view back to full size: known pixels as they are, holes upsampled, feathered, with grain.
+
+A hole shows what the network made of it, enlarged. At its rim the difference to the known pixels goes on into the hole
+and fades, so no seam shows. What the network cannot draw at its size (grain, joints, edges) is taken from a classical
+patch fill of the same hole: its fine part is added, its coarse part is not used.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["detail_of", "enlarge", "feathered"]
+
+_F32 = NDArray[np.float32]
+
+
+def enlarge(small: _F32, size: tuple[int, int]) -> _F32:
+    """Bicubic enlargement to (width, height)."""
+    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def feathered(full: _F32, known: NDArray[np.bool_], guess: _F32, reach: float) -> _F32:
+    """Known values of `full` kept, `guess` elsewhere, without a seam.
+
+    Parameters
+    ----------
+    full, guess: (H, W, 3) or (H, W) float32. known: (H, W) bool. reach: [px] how far a difference at the rim goes on.
+    """
+    if known.all():
+        return np.array(full, np.float32)
+    weight = known.astype(np.float32)
+    shape = full.shape
+    difference = (full - guess) * (weight if full.ndim == 2 else weight[..., None])
+    spread = _blur(difference.astype(np.float32), reach).reshape(shape)
+    near = _blur(weight, reach)
+    # Half of the window is known at a straight rim: there the whole difference holds, and it fades with the known share.
+    gain = np.clip(2 * near, 0, 1) / np.maximum(near, 1e-3)
+    made = guess + spread * (gain if full.ndim == 2 else gain[..., None])
+    return np.where(known if full.ndim == 2 else known[..., None], full, made).astype(np.float32)
+
+
+def detail_of(patches: _F32, cell: float) -> _F32:
+    """What of a picture is finer than a cell [px]: the picture less its own blur."""
+    return (patches - _blur(patches, cell)).astype(np.float32)
+
+
+def _blur(image: _F32, sigma: float) -> _F32:
+    """Blur of deviation sigma [px] by two box filters: constant cost."""
+    side = max(3, 2 * round(sigma * 1.2) + 1)
+    once = cv2.blur(image, (side, side), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.blur(once, (side, side), borderType=cv2.BORDER_REPLICATE), np.float32)

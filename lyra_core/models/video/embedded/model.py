@@ -1,0 +1,205 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""EmbeddedVideo: our own small trained generator; weights in data/models/video.
+
+Hybrid: reprojected pixels stay at full resolution; the network fills holes at about 128x72, and its fill is enlarged,
+feathered and given the grain of the patch fill. Key views first, as in ReprojectVideo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.errors import ConfigError, ModelError
+from lyra_core.models.protocols import ModelProgress, VideoRequest
+from lyra_core.models.video.embedded.base import HEIGHT, WIDTH, decode_depth, encode_depth, working_guide
+from lyra_core.models.video.embedded.hybrid import detail_of, enlarge, feathered
+from lyra_core.models.video.embedded.weights import WEIGHTS_FILE, default_folder, read_config, read_network
+from lyra_core.models.video.fill.clean import trusted
+from lyra_core.models.video.fill.geometry import complete_geometry
+from lyra_core.models.video.fill.texture import TextureSettings, fill_texture
+from lyra_core.models.video.reproject import key_views
+from lyra_core.types import Camera, Frame, Guide
+
+if TYPE_CHECKING:
+    from lyra_core.models.video.embedded.network import FillNetwork
+    from lyra_core.models.video.embedded.tensors import Past
+
+__all__ = ["EmbeddedVideo", "working_size"]
+
+_CELL = 8  # the network's pictures have sides that are multiples of this
+_QUICK = TextureSettings(rounds=(3, 2, 1, 1))  # only the grain is used: less search will do
+
+
+def working_size(camera: Camera) -> tuple[int, int]:
+    """(width, height) that the network works at: about 128 x 72 pixels of the camera's aspect, multiples of 8."""
+    aspect = camera.width / camera.height
+    height = max(2, round((WIDTH * HEIGHT / aspect) ** 0.5 / _CELL))
+    width = max(2, round(aspect * (WIDTH * HEIGHT / aspect) ** 0.5 / _CELL))
+    return _CELL * width, _CELL * height
+
+
+class EmbeddedVideo:
+    """Trained video model of the repository; CPU, deterministic. Any number of frames.
+
+    Parameters
+    ----------
+    folder: where the weights lie; None: those that ship with the checkout.
+    steps: steps of the flow. 1 is the mean of what may be there; more draw one of the possibilities.
+    grain: share of the patch fill's fine detail that is added; 0 leaves the patch fill out, which is faster.
+    geometry: where the depth of holes comes from: "planes" continued from the rim or the "network".
+
+    Raises
+    ------
+    ModelError: no usable weights. ConfigError: an option out of range.
+    """
+
+    name = "embedded"
+    provides_depth = True
+
+    def __init__(
+        self, folder: str | Path | None = None, *, steps: int = 1, grain: float = 1.0, geometry: str = "planes"
+    ) -> None:
+        if not 1 <= steps <= 16 or not 0 <= grain <= 2 or geometry not in ("planes", "network"):
+            raise ConfigError(
+                "Options of the embedded video model are out of range",
+                got=f"steps {steps}, grain {grain:g}, geometry {geometry}",
+                do="Use 1 to 16 steps, grain 0 to 2, geometry planes or network",
+            )
+        self._folder = Path(folder) if folder is not None else default_folder()
+        self._steps, self._grain, self._geometry = steps, grain, geometry
+        read_config(self._folder)  # refuse before anything is written
+
+    @cached_property
+    def _network(self) -> FillNetwork:
+        return read_network(self._folder)
+
+    def record(self) -> dict[str, Any]:
+        """What the manifest keeps: options and the digest of the weights."""
+        import hashlib
+
+        digest = hashlib.sha256((self._folder / WEIGHTS_FILE).read_bytes()).hexdigest()
+        return {
+            "video_weights_sha256": digest,
+            "video_steps": self._steps,
+            "video_grain": self._grain,
+            "video_geometry": self._geometry,
+        }
+
+    def check_frames(self, total: int) -> None:
+        """Any count from 1 is fine; ModelError below."""
+        if total < 1:
+            raise ModelError("A video needs at least one frame", got=str(total), do="Ask for 1 frame or more")
+
+    def generate(self, request: VideoRequest) -> Iterator[Frame | ModelProgress]:
+        """Yield the frames of the request, key views first; see VideoModel.generate."""
+        from lyra_core.models.video.embedded.tensors import past_of
+
+        count = len(request.cameras)
+        self.check_frames(count)
+        seed = int(request.rng.integers(1 << 62))  # one draw a chunk: the order of the views does not matter
+        small = request.cameras.resized(*working_size(request.cameras[0]))
+        pasts: list[Past] = [past_of(*_seen(frame)) for frame in request.history[-4:]]
+        made: set[int] = set()
+
+        def order() -> Iterator[int]:
+            yield from key_views(count, lambda p: 1.0 - float(request.memory.guide(small[p]).known.mean()))
+            yield from range(count)
+
+        for position in order():
+            if position in made:
+                continue
+            index = request.first_index + position
+            rng = np.random.default_rng([seed, index])
+            guide = request.memory.guide(request.cameras[position])
+            frame = self.complete(guide, index, rng, pasts=_nearest(pasts, guide.camera), device=request.device)
+            if frame.owned.mean() > 0.05:
+                pasts.append(past_of(*_seen(frame)))
+            yield frame
+            made.add(position)
+            yield ModelProgress("frames", len(made), count)
+
+    def complete(
+        self,
+        guide: Guide,
+        index: int,
+        rng: np.random.Generator,
+        *,
+        pasts: tuple[Past, ...] = (),
+        device: str = "cpu",
+    ) -> Frame:
+        """Frame of a guide's view: known pixels kept, the others invented (and owned)."""
+        known = trusted(guide) & (guide.sky | (guide.depth > 0))
+        if known.all():
+            depth = np.where(guide.sky, 0, guide.depth).astype(np.float32)
+            return Frame(index, np.clip(guide.rgb, 0, 1), depth, guide.sky, guide.camera, np.zeros(known.shape, bool))
+        geometry = complete_geometry(guide, known)
+        rgb, code, scale = self._fill(guide, known, rng, pasts)
+        size = (guide.camera.width, guide.camera.height)
+        cell = guide.camera.width / rgb.shape[1]
+        colours = feathered(np.asarray(guide.rgb), known, enlarge(rgb, size), cell)
+        if self._grain > 0:
+            patches = fill_texture(
+                np.array(guide.rgb), known, geometry.kind, geometry.depth, rng=rng, device=device, settings=_QUICK
+            )
+            grain = np.float32(self._grain) * detail_of(patches, cell)
+            colours = np.where(known[..., None], colours, colours + grain)
+        depth, sky = geometry.depth, geometry.sky
+        if self._geometry == "network":
+            depth, sky = _full_depth(guide, known, code, scale)
+        return Frame(index, np.clip(colours, 0, 1).astype(np.float32), depth, sky, guide.camera, ~known)
+
+    def _fill(
+        self, guide: Guide, known: NDArray[np.bool_], rng: np.random.Generator, pasts: tuple[Past, ...]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """(rgb, encoded depth, its scale [m]) of the whole view at the network's size."""
+        import torch
+
+        from lyra_core.models.video.embedded.flow import sample
+        from lyra_core.models.video.embedded.tensors import stack_inputs, view_arrays
+
+        view = working_guide(guide, known, working_size(guide.camera))
+        inputs = stack_inputs([view_arrays(view, pasts)])
+        noise = torch.from_numpy(rng.standard_normal(inputs.base.shape, dtype=np.float32))
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # same bytes on any machine, and no slower for so small a network
+        try:
+            with torch.inference_mode():
+                made = sample(self._network, inputs, self._steps, noise)[0].numpy()
+        finally:
+            torch.set_num_threads(threads)
+        return np.ascontiguousarray(made[:3].transpose(1, 2, 0) * 0.5 + 0.5), np.array(made[3]), view.scale
+
+
+def _full_depth(
+    guide: Guide, known: NDArray[np.bool_], code: NDArray[np.float32], scale: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Depth [m] and sky at full size: the network's in holes, joined to the known depth at their rims."""
+    size = (guide.camera.width, guide.camera.height)
+    big = enlarge(code, size)
+    full = encode_depth(np.where(guide.sky, np.inf, guide.depth).astype(np.float32), scale)
+    _, sky = decode_depth(big, scale)
+    joined = feathered(full, known, big, guide.camera.width / code.shape[1])
+    depth, _ = decode_depth(joined, scale)
+    sky = np.where(known, guide.sky, sky)
+    return np.where(sky, 0, np.where(known, guide.depth, depth)).astype(np.float32), sky
+
+
+def _seen(frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.float32], Camera]:
+    return np.asarray(frame.rgb), np.where(frame.sky, np.inf, frame.depth).astype(np.float32), frame.camera
+
+
+def _nearest(pasts: list[Past], camera: Camera) -> tuple[Past, ...]:
+    """The two past frames whose cameras are nearest in place and direction, the nearest last."""
+
+    def distance(past: Past) -> float:
+        turn = 1.0 - float(past.camera.forward @ camera.forward)
+        return float(np.linalg.norm(past.camera.center - camera.center)) + 4.0 * turn
+
+    return tuple(sorted(pasts, key=distance, reverse=True)[-2:])

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from lyra_core.cli.console import DONE, Console, guarded
+from lyra_core.cli.console import DONE, FAILED, Console, guarded
 from lyra_core.cli.worlds import Json
 
 __all__ = ["register"]
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     """Add the eval group to the application."""
     group = typer.Typer(help="Evaluations on ground truth.", no_args_is_help=True)
     group.command("memory")(memory)
+    group.command("drive")(drive)
     app.add_typer(group, name="eval")
 
 
@@ -53,5 +54,46 @@ def memory(
         console.say(f"\nwritten: {out / 'memory.json'}, memory.txt and memory.png")
         console.result({"ok": True, "exit_code": DONE, "rows": report.rows, "differences": report.differences})
         return DONE
+
+    raise typer.Exit(guarded(json_, task))
+
+
+def drive(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for drive.json and drive.txt.")],
+    photos: Annotated[
+        list[Path] | None, typer.Option("--photo", help="Photos to make worlds of; default: those in data/photos.")
+    ] = None,
+    rooms: Annotated[int, typer.Option("--rooms", help="Ground-truth rooms.")] = 4,
+    drives: Annotated[int, typer.Option("--drives", help="Random drives in each world.")] = 50,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the random places.")] = 0,
+    work: Annotated[Path | None, typer.Option("--work", help="Folder of the worlds; kept and used again.")] = None,
+    json_: Json = False,
+) -> None:
+    """Random drives and the map's truth in PhysX, on worlds of photos and of ground-truth rooms."""
+
+    def task(console: Console) -> int:
+        import tempfile
+        from contextlib import ExitStack
+
+        from lyra_core.pipeline.report import plain
+        from lyra_core.resources import shipped
+        from lyra_core.training.drive_evaluation import evaluate_drives, make_worlds
+        from lyra_core.world import write_text
+
+        def tell(line: str) -> None:
+            print(f"  {line}", file=sys.stderr, flush=True)
+
+        with ExitStack() as held:
+            folder = work or Path(held.enter_context(tempfile.TemporaryDirectory(prefix="lyra-drive-")))
+            chosen = photos if photos is not None else sorted(shipped("data", "photos").glob("*.jpg"))
+            worlds = make_worlds(folder, chosen, range(101, 101 + rooms))
+            table = evaluate_drives(worlds, drives=drives, seed=seed, tell=tell)
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(out / "drive.json", json.dumps(plain(table.to_json()), indent=1) + "\n")
+        write_text(out / "drive.txt", table.text() + "\n")
+        console.say(table.text())
+        code = DONE if table.passed else FAILED
+        console.result({"ok": table.passed, "exit_code": code, **table.to_json()})
+        return code
 
     raise typer.Exit(guarded(json_, task))

@@ -11,7 +11,7 @@ import sys
 import typer
 
 from lyra_core import __version__
-from lyra_core.cli import drive, evaluate, exchange, explore, worlds
+from lyra_core.cli import drive, evaluate, exchange, explore, train, worlds
 
 __all__ = ["app", "main"]
 
@@ -31,6 +31,7 @@ evaluate.register(app)
 drive.register(app)
 exchange.register(app)
 explore.register(app)
+train.register(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -18,7 +18,8 @@ from lyra_core.errors import LyraError
 from lyra_core.explorer.drawing import Drawing, seed_view
 from lyra_core.explorer.gate import Gate, is_loopback
 from lyra_core.explorer.panel_path import PathPanel
-from lyra_core.explorer.panel_world import ExportPanel, LookPanel, MakePanel, PhotoPanel, RobotPanel, StatusPanel
+from lyra_core.explorer.panel_robot import ExportPanel, RobotPanel
+from lyra_core.explorer.panel_world import LookPanel, MakePanel, PhotoPanel, StatusPanel
 from lyra_core.explorer.shell import Shell
 from lyra_core.explorer.studio import Studio, StudioOptions
 

@@ -55,18 +55,21 @@ def splat_arrays(gaussians: Gaussians, *, most: int) -> SplatArrays:
     shows the whole world. Those left out are made up for by widening the rest."""
     weight = gaussians.opacities * np.prod(np.sort(gaussians.scales, axis=1)[:, 1:], axis=1)
     count = len(gaussians)
-    wider = 1.0
+    wider = np.ones((count, 1), np.float32)
     if count > most:
-        # Half by weight, half evenly: large ones carry the picture, the others keep every place covered.
+        # The largest stay as they are (sky, far walls); of the others an even share, each widened to fill the gaps.
         order = np.argsort(-weight, kind="stable")
-        first, rest = order[: most // 2], order[most // 2 :]
-        keep = np.sort(np.concatenate([first, rest[:: max(1, len(rest) // (most - len(first)))]]))[:most]
-        wider = float(min(1.8, np.sqrt(count / len(keep))))
+        first, rest = order[: most // 10], np.sort(order[most // 10 :])
+        even = rest[np.linspace(0, len(rest) - 1, most - len(first)).astype(np.int64)]
+        keep = np.concatenate([first, even])
+        wider = np.ones((len(keep), 1), np.float32)
+        wider[len(first) :] = min(4.0, np.sqrt(len(rest) / max(1, len(even))))
         gaussians = gaussians.subset(keep)
     turn = matrix_from_quat(gaussians.quats_wxyz.astype(np.float64)).astype(np.float32)
-    half = turn * (gaussians.scales * np.float32(wider))[:, None, :]
+    half = turn * (gaussians.scales * wider)[:, None, :]
     rgb = np.clip(0.5 + SH_C0 * gaussians.sh[:, 0], 0, 1).astype(np.float32)
-    return SplatArrays(gaussians.means, half @ half.transpose(0, 2, 1), rgb, gaussians.opacities[:, None])
+    spread = np.asarray(half @ half.transpose(0, 2, 1), np.float32)
+    return SplatArrays(gaussians.means, spread, rgb, gaussians.opacities[:, None])
 
 
 def read_mesh(file: Path) -> Any:

@@ -36,7 +36,9 @@ def seed_view(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
     """(position, look-at) of a view from behind and above the photo's camera."""
     ahead = np.array([camera.forward[0], camera.forward[1], 0.0])
     ahead /= max(float(np.linalg.norm(ahead)), 1e-6)
-    return camera.center - 1.5 * ahead + [0, 0, 0.8], camera.center + 3.0 * ahead - [0, 0, 0.4]
+    # A little to the right, because the panel covers the right of the page.
+    right = np.array([ahead[1], -ahead[0], 0.0])
+    return camera.center - 1.5 * ahead + [0, 0, 0.8], camera.center + 3.0 * ahead + 0.7 * right - [0, 0, 0.4]
 
 
 def _vertical_fov(camera: Camera) -> float:
@@ -279,7 +281,7 @@ class Drawing:
         self.scene.add_frame("/robot", show_axes=False)
         self.scene.add_line_segments(
             "/robot/track",
-            np.stack([track[:-1], track[1:]], 1) + np.float32([0, 0, 0.02]),
+            np.stack([track[:-1], track[1:]], 1) + np.array([0, 0, 0.02], np.float32),
             (240, 140, 20),
             thickness=3.0,
             thickness_units="screen",
@@ -320,4 +322,4 @@ def _point_size(points: np.ndarray) -> float:
     if len(points) == 0:
         return 0.01
     spread = float(np.median(np.linalg.norm(points - points.mean(axis=0), axis=1)))
-    return max(0.004, 1.3 * spread / math.sqrt(len(points)))
+    return max(0.004, 1.8 * spread / math.sqrt(len(points)))

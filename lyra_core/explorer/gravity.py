@@ -42,6 +42,7 @@ def floor_plane(frame: Frame, clicks: Sequence[tuple[float, float, float]]) -> t
         points = cloud[near]
     if len(points) < 3:
         raise InputError("These clicks give no floor", got=f"{len(marks)} point(s)", do="Click the floor three times")
+    center, normal = points.mean(axis=0), np.array([0.0, 0.0, 1.0])
     for _ in range(4):  # trimmed: what stands on the floor is no floor
         center = points.mean(axis=0)
         normal = np.linalg.svd(points - center, full_matrices=False)[2][2]

@@ -65,13 +65,13 @@ class PathPanel:
             self.load = gui.add_upload_button(
                 "Load path", icon=viser.Icon.UPLOAD, hint="Lyra npz, nerfstudio JSON, TUM"
             )
-            self.save = gui.add_button_group("Save", ("Lyra", "nerfstudio", "TUM"))
+            self.save = gui.add_button_group("Save", ("Lyra", "Lyra viewer", "nerfstudio", "TUM"))
         self._connect()
 
     def _key_controls(self, gui: viser.GuiApi) -> None:
         self.add = gui.add_button("Add view", icon=viser.Icon.CAMERA_PLUS, hint="A keyframe where you are looking from")
         self.undo = gui.add_button_group("", ("Undo", "Redo"))
-        self.number = gui.add_dropdown("Selected", ("none",), initial_value="none")
+        self.number: Any = gui.add_dropdown("Selected", ("none",), initial_value="none")
         self.edit = gui.add_button_group("", ("Set here", "Go there", "Duplicate", "Split", "Delete"))
         self.position = gui.add_vector3("Position m", (0.0, 0.0, 0.0), step=0.01)
         self.heading = gui.add_vector2("Yaw, pitch °", (0.0, 0.0), step=0.5)
@@ -224,7 +224,7 @@ class PathPanel:
 
     def _save(self, event: Any) -> None:
         name, data = self.studio.saved_path(
-            {"Lyra": "lyra", "nerfstudio": "nerfstudio", "TUM": "tum"}[event.target.value]
+            {"Lyra": "lyra", "Lyra viewer": "gui", "nerfstudio": "nerfstudio", "TUM": "tum"}[event.target.value]
         )
         event.client.send_file_download(name, data)
 

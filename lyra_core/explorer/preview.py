@@ -62,9 +62,11 @@ def _small(frame: Frame) -> Frame:
     height, width = frame.depth[::step, ::step].shape
     middle = step // 2
     pick = (slice(min(middle, step - 1), None, step), slice(min(middle, step - 1), None, step))
-    arrays = [a[pick][:height, :width] for a in (frame.rgb, frame.depth, frame.sky, frame.owned)]
-    camera = frame.camera.resized(*arrays[1].shape[::-1])
-    return Frame(frame.index, arrays[0], arrays[1], arrays[2], camera, arrays[3])
+    depth = frame.depth[pick][:height, :width]
+    rgb = frame.rgb[pick][:height, :width]
+    sky, owned = (a[pick][:height, :width] for a in (frame.sky, frame.owned))
+    camera = frame.camera.resized(depth.shape[1], depth.shape[0])
+    return Frame(frame.index, rgb, depth, sky, camera, owned)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

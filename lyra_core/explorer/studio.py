@@ -8,7 +8,6 @@ All methods may be called from any thread. Listeners are told what changed: "wor
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,12 +20,14 @@ from lyra_core.errors import InputError, LyraError, WorldError
 from lyra_core.explorer import tree
 from lyra_core.explorer.content import Cloud, frame_cloud
 from lyra_core.explorer.jobs import JobRunner, JobView
+from lyra_core.explorer.path_files import read_uploaded, saved_bytes
+from lyra_core.explorer.picking import nearest_point, photo_pixel
 from lyra_core.explorer.plan import Key, PathPlan, PlannedViews, camera_path, keys_from_path
 from lyra_core.explorer.state import State, load_state, save_state
 from lyra_core.explorer.task import write_path_file
-from lyra_core.explorer.uploads import check_path_file, check_photo, safe_name
+from lyra_core.explorer.uploads import check_photo, safe_name
 from lyra_core.pipeline.begin import seen_points
-from lyra_core.trajectory import SeedScene, load_path, save_lyra, save_nerfstudio, save_tum
+from lyra_core.trajectory import SeedScene
 from lyra_core.types import Camera, CameraPath
 from lyra_core.world import FrameSequence, WorldFolder, read_manifest
 
@@ -239,12 +240,7 @@ class Studio:
         """Take an uploaded path (Lyra npz, nerfstudio JSON, TUM), moved to the last camera. Raises LyraError."""
         if self.anchor is None:
             raise InputError("There is no world yet", do="Start from a photo first")
-        ending = check_path_file(name, data)
-        with tempfile.TemporaryDirectory() as scratch:
-            file = Path(scratch) / f"{safe_name(name, 'path')}{ending}"
-            file.write_bytes(data)
-            size = (self.anchor.width, self.anchor.height)
-            found = load_path(file, size=size, start=self.anchor, relative=True, fps=self.state.plan.now.fps)
+        found = read_uploaded(name, data, self.anchor, fps=self.state.plan.now.fps)
         self.loaded = found.path
         self.message = " ".join(found.messages)
         self.plan(replace(self.state.plan.now, source="file", frames=max(2, len(found.path))))
@@ -253,18 +249,7 @@ class Studio:
         """File name and bytes of the shown path: lyra, nerfstudio or tum."""
         if self.views is None:
             raise InputError("There is no path to save", do="Plan one first")
-        with tempfile.TemporaryDirectory() as scratch:
-            place = Path(scratch)
-            if kind == "lyra":
-                save_lyra(place, self.views.path, {0: self.state.caption})
-                file = place / "trajectory.npz"
-            elif kind == "nerfstudio":
-                file = place / "transforms.json"
-                save_nerfstudio(file, self.views.path)
-            else:
-                file = place / "trajectory.txt"
-                save_tum(file, self.views.path)
-            return file.name, file.read_bytes()
+        return saved_bytes(kind, self.views.path, self.state.caption)
 
     # Jobs
 
@@ -316,7 +301,9 @@ class Studio:
         if len(self.picks) < 2 or not metres > 0:
             raise InputError("Click two points and type their distance", got=f"{len(self.picks)} points, {metres:g} m")
         folder = self._world()
-        pixels = [v for point in self.picks[-2:] for v in self._photo_pixel(point)]
+        cloud = self.cloud
+        assert cloud is not None  # an open world has one
+        pixels = [v for point in self.picks[-2:] for v in photo_pixel(folder, cloud, point)]
         built = WorldFolder(folder, read_manifest(folder)).is_built
         return self._submit("Set the scale", "rescale", known_length=[*pixels, float(metres)], build=built)
 
@@ -358,7 +345,7 @@ class Studio:
             self.mode = "goal" if mode == "start" else ""
             self._tell("pick")
             return
-        point = self._nearest(np.asarray(origin, np.float64), np.asarray(direction, np.float64))
+        point = None if self.cloud is None else nearest_point(self.cloud, origin, direction)
         if point is None:
             return
         if mode == "target":
@@ -367,35 +354,6 @@ class Studio:
         elif mode in ("measure", "floor"):
             self.picks = [*self.picks, point][-2 if mode == "measure" else -12 :]
         self._tell("pick")
-
-    def _nearest(self, origin: np.ndarray, direction: np.ndarray) -> tuple[float, float, float] | None:
-        """The seen point of the photo nearest to a ray, within 3 degrees."""
-        if self.cloud is None or len(self.cloud.points) == 0:
-            return None
-        offset = self.cloud.points.astype(np.float64) - origin
-        along = offset @ (direction / np.linalg.norm(direction))
-        gap = np.linalg.norm(offset - along[:, None] * direction / np.linalg.norm(direction), axis=1)
-        angle = np.where(along > 0.05, gap / np.maximum(along, 1e-9), np.inf)
-        near = angle < max(float(angle.min()) * 1.5, 0.003)
-        if not np.isfinite(angle.min()) or angle.min() > 0.05:
-            return None
-        best = int(np.argmin(np.where(near, along, np.inf)))  # what is in front hides what is behind
-        x, y, z = (float(v) for v in self.cloud.points[best])
-        return x, y, z
-
-    def _photo_pixel(self, point: tuple[float, float, float]) -> tuple[float, float]:
-        """The pixel of the upright original photo that shows a picked point."""
-        from lyra_core.generation.photo import load_photo
-
-        folder, cloud = self._world(), self.cloud
-        assert cloud is not None
-        x, y = cloud.pixels[int(np.argmin(np.linalg.norm(cloud.points - np.float32(point), axis=1)))]
-        manifest = read_manifest(folder)
-        file = folder / manifest.photo.get("file", "")
-        if not file.is_file():
-            return float(x), float(y)
-        photo = load_photo(file, area=int(manifest.config["photo"]["pixels"]))
-        return float((x + photo.offset[0]) / photo.scale), float((y + photo.offset[1]) / photo.scale)
 
     # What the runner says
 

@@ -15,6 +15,7 @@ from lyra_core.meshing.config import MeshConfig, WorldMesh
 from lyra_core.meshing.decimate import decimate
 from lyra_core.meshing.figures import mesh_figures, winding_agreement
 from lyra_core.meshing.floor import FloorPlan, find_floor, flatten, is_floor, slab
+from lyra_core.meshing.planes import PlaneSet, straighten
 from lyra_core.meshing.tiles import split_tiles
 from lyra_core.meshing.topology import (
     check_collider,
@@ -47,7 +48,7 @@ def mesh_from_frames(frames: Iterable[Frame], *, config: MeshConfig | None = Non
     views = make_views(frames, config)
     max_range = choose_range(views) if config.max_range is None else config.max_range
     voxel = choose_voxel_size(views, config, max_range)
-    raw = _surface(views, voxel, max_range, config)
+    raw, planes = _straight(_surface(views, voxel, max_range, config), voxel, config)
     plan = find_floor(raw, views, floor_z=floor_z, voxel=voxel, config=config)
     if plan is None:
         _LOG.warning("no floor found near z = %.2f m; the collider has no floor slab", floor_z)
@@ -71,6 +72,8 @@ def mesh_from_frames(frames: Iterable[Frame], *, config: MeshConfig | None = Non
         "floor_band_mm": 1e3 * plan.band if plan else float("nan"),
         "floor_area_m2": plan.area if plan else 0.0,
         "floor_hole_area_m2": plan.hole_area if plan else 0.0,
+        "planes": float(len(planes.planes)),
+        "plane_share": float((planes.owner >= 0).mean()) if len(planes.owner) else 0.0,
         "seconds": time.perf_counter() - start,
     }
     _LOG.info("mesh: %s", ", ".join(f"{k} {v:.4g}" for k, v in figures.items()))
@@ -93,8 +96,13 @@ def _surface(views: list[View], voxel: float, max_range: float, config: MeshConf
             got=f"{len(views)} views, voxels of {voxel:g} m",
             do="Check depth scale and camera poses",
         )
-    mesh = drop_small_parts(mesh, share=config.min_component, min_area=(6 * voxel) ** 2)
+    mesh = drop_small_parts(mesh, share=config.min_component, least=max(config.min_area, (4 * voxel) ** 2))
     return drop_nonmanifold(drop_degenerate(fill_small_holes(mesh, max_edges=12), min_area=1e-10))
+
+
+def _straight(mesh: Mesh, voxel: float, config: MeshConfig) -> tuple[Mesh, PlaneSet]:
+    """The mesh with its flat parts on planes, if the settings ask for that."""
+    return straighten(mesh, voxel) if config.planes else (mesh, PlaneSet())
 
 
 def _collision(raw: Mesh, plan: FloorPlan | None, config: MeshConfig) -> Mesh:

@@ -27,7 +27,9 @@ class MeshConfig:
     close_gap: gaps of the floor up to this width [m] are bridged.
     max_hole_area: floor holes enclosed by floor are filled up to this area [m^2].
     floor_margin: the floor reaches this far [m] under walls and beyond its outline.
-    min_component: parts with less area than this share of the largest part are dropped as floaters.
+    min_component: parts with less area than this share of the largest part are dropped as floaters,
+    min_area: but never parts of this area [m^2] or more: a chair leg apart from its chair is no floater.
+    planes: flat parts become planes, creases sharp.
     tile_size: edge of a collider tile [m]; None chooses 2.5 m or more.
     tile_triangles: most triangles of one tile.
     device: where the volume is fused: "numpy", "cpu", "cuda:N" or "auto".
@@ -43,6 +45,8 @@ class MeshConfig:
     max_hole_area: float = 30.0
     floor_margin: float = 0.3
     min_component: float = 0.003
+    min_area: float = 0.03
+    planes: bool = True
     tile_size: float | None = None
     tile_triangles: int = 65_000
     device: str = "cpu"

@@ -63,8 +63,7 @@ def _vote(normals: _F, offsets: _F, area: _F, cell: float) -> int:
 
 def _refine(normal: _F, at: _F, centers: _F, normals: _F, area: _F, voxel: float) -> tuple[_F, float, float]:
     """Least squares on the faces near a seed, with a shrinking band; normal, offset and noise [m]."""
-    offset = float(normal @ at)
-    noise = voxel
+    offset, mean, noise = float(normal @ at), at, voxel
     for band in (3 * voxel, 3 * voxel, 2.5 * voxel, 2.5 * voxel):
         on = (np.abs(centers @ normal - offset) < band) & (normals @ normal > _TILT)
         if on.sum() < 20:
@@ -77,7 +76,7 @@ def _refine(normal: _F, at: _F, centers: _F, normals: _F, area: _F, voxel: float
         offset = float(normal @ mean)
         noise = float(np.sqrt(weight @ (spread @ normal) ** 2))
     if abs(normal[2]) < _UPRIGHT or np.hypot(normal[0], normal[1]) < _UPRIGHT:
-        mean = normal * offset if noise == voxel else mean  # the plane turns about the middle of its faces
+        # The plane turns about the middle of its faces.
         normal = normal * [1, 1, 0] if abs(normal[2]) < 0.5 else np.array([0, 0, np.sign(normal[2])])
         normal = normal / np.linalg.norm(normal)
         offset = float(normal @ mean)

@@ -111,14 +111,14 @@ def labels(faces: _I, count: int) -> tuple[int, NDArray[np.int32]]:
     return connected_components(graph, directed=False)
 
 
-def drop_small_parts(mesh: Mesh, *, share: float, min_area: float) -> Mesh:
-    """Without parts smaller than share of the largest part's area or than min_area [m^2]; the largest stays."""
+def drop_small_parts(mesh: Mesh, *, share: float, least: float) -> Mesh:
+    """Without parts smaller than both share of the largest part's area and least [m^2]; the largest stays."""
     if not len(mesh.faces):
         return mesh
     count, label = labels(mesh.faces, len(mesh.vertices))
     owner = label[mesh.faces[:, 0]]
     area = np.bincount(owner, face_areas(mesh.vertices, mesh.faces), count)
-    keep = area >= min(max(share * area.max(), min_area), area.max())
+    keep = area >= min(share * area.max(), least)
     return compact(mesh.vertices, mesh.faces[keep[owner]], mesh.colors)
 
 

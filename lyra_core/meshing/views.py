@@ -18,6 +18,7 @@ from lyra_core.types import Camera, Frame
 __all__ = ["View", "choose_range", "choose_views", "choose_voxel_size", "make_view", "make_views", "trusted_depth"]
 
 _STEEP = 14.0  # tangent of the incidence angle (86 degrees)
+_RAMP = 0.1  # a step in depth is clean if those beside it are smaller than this share of it
 _COPY_WEIGHT = 0.3  # pixels copied from earlier frames against pixels that this frame invented
 _STREET = 60.0  # m; nothing farther is a collider
 
@@ -40,13 +41,14 @@ def trusted_depth(depth: NDArray[np.float32], sky: NDArray[np.bool_], camera: Ca
 
     A pixel goes when the surface towards a neighbour would be seen at more than 86 degrees, unless inverse
     depth is straight over a longer stretch: a floor near the horizon is, a ramp from a box to the wall
-    behind it (which becomes a curtain) is not.
+    behind it (which becomes a curtain) is not. Where depth jumps at once, without a ramp, the near side stays:
+    it is all that there is of a chair leg or a lamp pole.
     """
     import cv2
 
     valid = (depth > 0) & ~sky
     inverse = np.where(valid, 1.0 / np.where(valid, depth, 1.0), 0.0).astype(np.float32)
-    drop = np.zeros(depth.shape, np.bool_)
+    drop, behind = np.zeros(depth.shape, np.bool_), np.zeros(depth.shape, np.bool_)
     for axis in (0, 1):
         focal = camera.intrinsics[1 - axis, 1 - axis]
         size = depth.shape[axis]
@@ -63,11 +65,19 @@ def trusted_depth(depth: NDArray[np.float32], sky: NDArray[np.bool_], camera: Ca
         before, after = (inverse - at(-span)) / span, (at(1 + span) - ahead) / span
         bend = np.minimum(np.abs(step - before), np.abs(step - after)) > 0.2 * np.abs(step)
         edge = (slope > 4 * _STEEP) | ((slope > _STEEP) & bend)
-        drop |= edge | np.roll(edge, 1, axis)
+        # Edge i lies between pixels i and i + 1. Clean: no step in the same direction next to it on either side.
+        last, next_ = inverse - at(-1), at(2) - ahead
+        sharp = edge & (both > 0)
+        for beside in (last, next_):
+            sharp &= (beside * step <= 0) | (np.abs(beside) < _RAMP * np.abs(step))
+        ramp = edge & ~sharp
+        drop |= ramp | np.roll(ramp, 1, axis)
+        # step > 0: the far side is pixel i, else pixel i + 1.
+        behind |= (sharp & (step > 0)) | np.roll(sharp & (step <= 0), 1, axis)
     # One more pixel around: the colour and depth of edge pixels are mixtures.
     radius = 1 if min(depth.shape) < 400 else 2
     kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-    drop = cv2.dilate(drop.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    drop = (cv2.dilate(drop.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) | behind
     near_sky = cv2.dilate(sky.astype(np.uint8), kernel) > 0
     return np.where(valid & ~drop & ~near_sky, depth, 0).astype(np.float32)
 

@@ -21,6 +21,7 @@ DEPTH_MODELS: dict[str, str] = {
 """Name to "module:Class". The module is imported when the model is made, not before."""
 
 VIDEO_MODELS: dict[str, str] = {
+    "embedded": "lyra_core.models.video.embedded.model:EmbeddedVideo",
     "lyra2": "lyra_core.models.video.lyra2.adapter:Lyra2Video",
     "reproject": "lyra_core.models.video.reproject:ReprojectVideo",
 }

@@ -88,7 +88,7 @@ class OccupancyGrid:
         return float((self.state == FREE).sum()) * self.resolution**2
 
 
-def build_grid(  # noqa: PLR0913 - the shape of a robot
+def build_grid(
     mesh: Mesh,
     *,
     floor_z: float = 0.0,
@@ -181,7 +181,8 @@ def floor_slope(height: NDArray[np.float64], cell: float) -> NDArray[np.float64]
     smooth = gaussian_filter(np.where(known, height, 0.0), _GENTLE) / np.maximum(weight, 1e-6)
     if min(height.shape) < 2:
         return np.zeros(height.shape)
-    rise = np.hypot(*np.gradient(smooth, cell))
+    along_y, along_x = np.gradient(smooth, cell)
+    rise = np.hypot(along_y, along_x)
     return np.where(known & (weight > 0.6), rise, 0.0)
 
 

@@ -138,10 +138,12 @@ class Server:
         for text in self._source:
             if not text.strip():
                 continue
+            request: Any = None
             try:
                 request = _parsed(text)
+                _check(request)
             except InputError as error:
-                self._failed(None, error)
+                self._failed(request.get("id") if isinstance(request, dict) else None, error)
                 continue
             if request["request"] == "cancel":
                 self._cancel.set()
@@ -155,23 +157,28 @@ class Server:
         end_group()
 
 
-def _parsed(text: str) -> dict[str, Any]:
-    """One request. Errors: InputError for what is no request of this protocol."""
+def _parsed(text: str) -> Any:
+    """The JSON value of a line. Errors: InputError."""
     if len(text) > _LONGEST:
         raise InputError("A request line is too long", got=f"{len(text)} characters", do="Send less")
     try:
-        request = json.loads(text)
+        return json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError("A request must be one JSON object a line", got=f"{text[:80]!r}: {error}") from error
+
+
+def _check(request: Any) -> None:
+    """Errors: InputError for what is no request of this protocol."""
     if not isinstance(request, dict) or not isinstance(request.get("request"), str) or "id" not in request:
-        raise InputError('A request needs "id" and "request"', got=text[:80].strip(), do="See lyra_core/pipeline/worker.py")
+        raise InputError(
+            'A request needs "id" and "request"', got=str(request)[:80], do="See lyra_core/pipeline/worker.py"
+        )
     if request.get("protocol", PROTOCOL) != PROTOCOL:
         raise InputError(
             "This worker speaks another protocol",
             got=f"protocol {request['protocol']}, known {PROTOCOL}",
             do="Use the extension and lyra_core of the same version",
         )
-    return request
 
 
 def _install() -> str:

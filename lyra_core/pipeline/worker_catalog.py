@@ -143,8 +143,7 @@ def describe(folder: Path) -> dict[str, Any]:
         guess = ", a guess: give a known length" if manifest.seed_view.get("scale_is_a_guess") else ""
         facts.append(f"Scale from {scale}{guess}")
     report = _json(folder / "report.json") if built else {}
-    proof = report.get("proof") if isinstance(report, dict) else None
-    passed = proof.get("passed") if isinstance(proof, dict) else None
+    passed = report.get("passed") if isinstance(report, dict) and report.get("physx") else None
     spawns = _json(folder / "navigation" / "spawn.json") if built else []
     if built:
         facts.append(f"{len(spawns)} spawn pose(s)")

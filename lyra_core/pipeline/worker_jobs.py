@@ -118,7 +118,12 @@ class Jobs:
         planner = Planner(read_map(Path(_text(body, "world"))), spec.footprint_radius)
         plan = planner.plan(StartGoal(_pair(body, "start"), float(body.get("yaw", 0.0)), _pair(body, "goal")))
         points = np.round(plan.points, 4).tolist()
-        yield {"event": "done", "points": points, "length": round(plan.length, 3), "clearance": round(plan.clearance, 3)}
+        yield {
+            "event": "done",
+            "points": points,
+            "length": round(plan.length, 3),
+            "clearance": round(plan.clearance, 3),
+        }
 
     def describe(self, body: Mapping[str, Any]) -> Iterator[Line]:
         """What a world folder holds."""
@@ -191,7 +196,9 @@ def _pair(body: Mapping[str, Any], key: str) -> tuple[float, float]:
     try:
         x, y = (float(v) for v in body[key])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"'{key}' needs two numbers in metres", got=repr(body.get(key)), do="For example [1, 2]") from error
+        raise InputError(
+            f"'{key}' needs two numbers in metres", got=repr(body.get(key)), do="For example [1, 2]"
+        ) from error
     return x, y
 
 

@@ -61,7 +61,7 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(Path(lyra_core.__file__).resolve().parent.parent)}
 
 
-def drive_in_newton(  # noqa: PLR0913 - as drive_one_by_one
+def drive_in_newton(
     world: Path | Sequence[tuple[str, Mesh]],
     plans: Sequence[Plan],
     robot: RobotSpec,

@@ -41,7 +41,9 @@ class _NewtonRobot:
         ends = {path.rsplit("/", 1)[-1]: index for path, index in read["path_joint_map"].items()}
         missing = [name for name in joints if name not in ends]
         if missing:
-            raise SimulationError("The robot lacks wheel joints", got=f"{missing}; has {sorted(ends)}", do="config/robots")
+            raise SimulationError(
+                "The robot lacks wheel joints", got=f"{missing}; has {sorted(ends)}", do="config/robots"
+            )
         self._wheel_q = [builder.joint_q_start[ends[name]] for name in joints]
         self._wheel_qd = [builder.joint_qd_start[ends[name]] for name in joints]
         self._step_seconds = step

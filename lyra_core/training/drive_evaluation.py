@@ -79,7 +79,9 @@ class DriveTable:
             lines.append("".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
         total, reached = sum(r.runs for r in self.rows), sum(r.reached for r in self.rows)
         lines += ["", f"all: {reached} of {total} reached ({100 * reached / max(1, total):.1f} %)"]
-        lines.append(f"passes from {100 * PASS_SHARE:.0f} % reached, 1 x real time and {100 * MIN_AGREEMENT:.0f} % of the map's cells on")
+        lines.append(
+            f"passes from {100 * PASS_SHARE:.0f} % reached, 1 x real time and {100 * MIN_AGREEMENT:.0f} % of the map's cells on"
+        )
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:

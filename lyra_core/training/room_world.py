@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A ground-truth room as a world folder: exact frames from free places, built like any other world.
 
-    python -m lyra_core.training.room_world SEED OUT
+python -m lyra_core.training.room_world SEED OUT
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def look_around(room: Room, *, places: int = 6, width: int = 320, height: int = 
     while len(chosen) < min(places, len(points)) and spread.max() > 0.5:
         chosen.append(int(np.argmax(spread)))
         spread = np.minimum(spread, np.linalg.norm(points - points[chosen[-1]], axis=1))
-    poses = [_look(points[i], 2 * math.pi * k / _TURNS, pitch) for i in chosen for pitch in _PITCHES for k in range(_TURNS)]
+    poses = [
+        _look(points[i], 2 * math.pi * k / _TURNS, pitch) for i in chosen for pitch in _PITCHES for k in range(_TURNS)
+    ]
     lens = intrinsics_from_fov(80.0, width, height)
     return CameraPath(np.stack(poses), np.tile(lens, (len(poses), 1, 1)), width, height)
 

@@ -49,12 +49,16 @@ _BASE_CENTER = (-0.045, 0.0, 0.075)
 _BASE_INERTIA = (0.052, 0.060, 0.095)  # [kg m^2] disc of 0.18 m radius with the mast
 _GRIP = (1.0, 0.9, 0.0)  # static, dynamic friction, restitution of rubber
 _GLIDE = (0.03, 0.02, 0.0)  # not 0: mujoco-warp warns of NaN
+_TEXT_ARRAY = 16  # longer arrays go into the binary layer
 _DAMPING = 0.05  # [N m / (deg/s)] velocity gain of the drives
 _TORQUE = 3.0  # [N m]
 
 
 def write_robot(path: Path) -> Path:
-    """Write the robot to a .usda file with default prim /lyra_bot; the same bytes every time. Returns path."""
+    """Write the robot to a .usda file with default prim /lyra_bot; the same bytes every time. Returns path.
+
+    The triangles of its looks stand in <stem>_meshes.usdc beside it, a sublayer.
+    """
     stage = new_stage(ROBOT_NAME)
     root = stage.GetDefaultPrim()
     Usd.ModelAPI(root).SetKind("component")
@@ -71,7 +75,23 @@ def write_robot(path: Path) -> Path:
     for side, y in (("left", TRACK / 2), ("right", -TRACK / 2)):
         _define_wheel(stage, side, y)
     _define_caster(stage)
-    return save_stage(stage, path)
+    meshes = _split_meshes(stage, path.with_name(f"{path.stem}_meshes.usdc"))
+    return save_stage(stage, path, sublayers=[f"./{meshes.name}"])
+
+
+def _split_meshes(stage: Usd.Stage, path: Path) -> Path:
+    """Move the arrays of the meshes into a binary layer of overs: text is slow for them, and validators say so."""
+    root, binary = stage.GetRootLayer(), new_stage(ROBOT_NAME)
+    for prim in stage.Traverse():
+        if not prim.IsA(UsdGeom.Mesh):
+            continue
+        binary.OverridePrim(prim.GetPath())
+        spec = root.GetPrimAtPath(prim.GetPath())
+        for attribute in list(spec.attributes):
+            if attribute.HasDefaultValue() and attribute.typeName.isArray and len(attribute.default) > _TEXT_ARRAY:
+                Sdf.CopySpec(root, attribute.path, binary.GetRootLayer(), attribute.path)
+                spec.RemoveProperty(attribute)
+    return save_stage(binary, path)
 
 
 def _define_surface(stage: Usd.Stage, path: str, values: tuple[float, float, float], combine: str) -> None:

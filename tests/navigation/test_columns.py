@@ -44,7 +44,9 @@ def test_blocked_cells_equal_clipped_polygons():
 
 
 def test_what_ends_below_the_box_or_beside_the_grid_blocks_nothing():
-    corners = np.array([[[0.01, 0.01, 0.0], [0.09, 0.01, 0.05], [0.01, 0.09, 0.05]], [[5, 5, 0.5], [6, 5, 0.5], [5, 6, 0.5]]])
+    corners = np.array(
+        [[[0.01, 0.01, 0.0], [0.09, 0.01, 0.05], [0.01, 0.09, 0.05]], [[5, 5, 0.5], [6, 5, 0.5], [5, 6, 0.5]]]
+    )
     shape = (2, 2)
     found = blocked_cells(corners, np.full(shape, 0.06), np.full(shape, 1.0), origin=(0, 0), cell=0.1, shape=shape)
     assert not found.any()

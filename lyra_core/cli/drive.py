@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from lyra_core.cli.console import DONE, FAILED, Console, follow, guarded
-from lyra_core.cli.worlds import DeviceName, Json, World
+from lyra_core.cli.options import DeviceName, Json, World
 from lyra_core.errors import InputError
 
 __all__ = ["register"]

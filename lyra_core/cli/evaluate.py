@@ -12,8 +12,9 @@ from typing import Annotated
 
 import typer
 
+from lyra_core.cli import model_tables
 from lyra_core.cli.console import DONE, FAILED, Console, guarded
-from lyra_core.cli.worlds import Json
+from lyra_core.cli.options import Json
 
 __all__ = ["register"]
 
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Evaluations on ground truth.", no_args_is_help=True)
     group.command("memory")(memory)
     group.command("drive")(drive)
+    model_tables.add(group)
     app.add_typer(group, name="eval")
 
 

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
 from lyra_core.cli.console import DONE, FAILED, Console, guarded
-from lyra_core.cli.worlds import DeviceName, Json, Settings, World, _given, _numbers, _run
+from lyra_core.cli.options import DeviceName, Json, Settings, World, follow_world, given, numbers
 from lyra_core.errors import InputError
 
 __all__ = ["register"]
@@ -30,6 +30,13 @@ def rescale(
         str | None,
         typer.Option("--known-length", metavar="X1,Y1,X2,Y2,METRES", help="A length between two pixels of the photo."),
     ] = None,
+    between: Annotated[
+        str | None,
+        typer.Option(
+            "--between", metavar="X,Y,Z,X,Y,Z", help="Two points of the world as it is now [m]; with --length."
+        ),
+    ] = None,
+    length: Annotated[float | None, typer.Option("--length", help="True distance of the --between points [m].")] = None,
     camera_height: Annotated[
         float | None, typer.Option("--camera-height", help="Height of the first camera over the floor [m].")
     ] = None,
@@ -41,13 +48,26 @@ def rescale(
     def task(console: Console) -> int:
         from lyra_core.pipeline.rescale import rescale as run
 
-        length = None
-        if known_length is not None:
-            _numbers(known_length, 5, "--known-length", "410,600,410,300,2.1")
-            values = tuple(float(v) for v in known_length.split(","))
-            length = cast("tuple[float, float, float, float, float]", values)
-        events = run(world, factor=factor, known_length=length, camera_height=camera_height, device=device)
-        return _run(console, events)
+        if (between is None) != (length is None):
+            raise InputError(
+                "--between and --length belong together", do="For example --between 0,0,0,0,0,2 --length 2.1"
+            )
+        pixels, ends = (
+            None if text is None else numbers(text, count, option, example)
+            for text, count, option, example in (
+                (known_length, 5, "--known-length", "410,600,410,300,2.1"),
+                (between, 6, "--between", "0,0,0,0,0,2"),
+            )
+        )
+        events = run(
+            world,
+            factor=factor,
+            known_length=cast("tuple[float, float, float, float, float] | None", pixels),
+            camera_height=camera_height,
+            between=None if ends is None else cast("Any", (*ends, length)),
+            device=device,
+        )
+        return follow_world(console, events)
 
     raise typer.Exit(guarded(json_, task))
 
@@ -65,6 +85,11 @@ def import_(
     cameras: Annotated[
         Path | None, typer.Option("--cameras", help="transforms.json (nerfstudio) in the axes of the splats.")
     ] = None,
+    dataparser: Annotated[
+        Path | None,
+        typer.Option("--dataparser", help="dataparser_transforms.json of nerfstudio; by default the one beside them."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted import in --out.")] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Mend broken Gaussians instead of refusing them.")] = False,
     positions: Annotated[int, typer.Option("--positions", help="Places to look from, without --cameras.")] = 6,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Prove the world in PhysX.")] = True,
@@ -83,12 +108,13 @@ def import_(
             scale=scale,
             camera_height=camera_height,
             cameras=cameras,
+            dataparser=dataparser,
             repair=repair,
             positions=positions,
         )
-        overrides = _given(device=device, build__check=None if check else False)
+        overrides = given(device=device, build__check=None if check else False)
         config = load_config("balanced", [*overrides, *(settings or [])])
-        return _run(console, import_splats(splats, out, options, config=config))
+        return follow_world(console, import_splats(splats, out, options, config=config, resume=resume))
 
     raise typer.Exit(guarded(json_, task))
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from lyra_core.cli.console import DONE, Console, guarded
-from lyra_core.cli.worlds import Json, Settings
+from lyra_core.cli.options import Json, Settings
 from lyra_core.errors import MissingDependencyError
 
 __all__ = ["register"]

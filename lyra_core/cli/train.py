@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from lyra_core.cli.console import DONE, Console, guarded
-from lyra_core.cli.worlds import Json
+from lyra_core.cli.options import Json
 from lyra_core.errors import ConfigError, did_you_mean
 
 __all__ = ["register"]

@@ -5,70 +5,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from lyra_core.cli.console import DONE, FAILED, Console, follow, guarded
-from lyra_core.errors import InputError
+from lyra_core.cli.console import DONE, FAILED, Console, guarded
+from lyra_core.cli.options import (
+    Captions,
+    DeviceName,
+    Json,
+    Settings,
+    World,
+    captions_of,
+    follow_world,
+    given,
+    numbers,
+)
 
 __all__ = ["register"]
-
-Json = Annotated[bool, typer.Option("--json", help="Last line on stdout is one JSON object; all else on stderr.")]
-DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
-World = Annotated[Path, typer.Argument(help="A world folder made by lyra generate.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. path.fps=24. Repeatable.")
-]
-Captions = Annotated[
-    list[str] | None, typer.Option("--caption", metavar="[FRAME:]TEXT", help="Text from this frame on. Repeatable.")
-]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     for command in (generate, extend, revert, rebuild, check, depth):
         app.command()(command)
-
-
-def _given(**settings: Any) -> list[str]:
-    return [f"{key.replace('__', '.')}={value}" for key, value in settings.items() if value is not None]
-
-
-def _numbers(text: str | None, count: int, option: str, example: str) -> str | None:
-    if text is None:
-        return None
-    parts = text.split(",")
-    try:
-        values = [float(p) for p in parts]
-    except ValueError:
-        values = []
-    if len(values) != count:
-        raise InputError(f"{option} needs {count} numbers", got=text, do=f"For example {option} {example}")
-    return "[" + ",".join(repr(v) for v in values) + "]"
-
-
-def _captions(items: list[str] | None) -> dict[int, str]:
-    out: dict[int, str] = {}
-    for item in items or []:
-        head, mark, tail = item.partition(":")
-        if mark and head.strip().isdigit():
-            out[int(head)] = tail.strip()
-        else:
-            out[0] = item
-    return out
-
-
-def _run(console: Console, events: Any) -> int:
-    finished = follow(console, events)
-    figures = finished.figures
-    console.say(f"\n{finished.world}: {'all checks passed' if finished.passed else 'A CHECK FAILED'}")
-    for name, value in figures.get("summary", {}).items():
-        console.say(f"  {name:<26} {value}")
-    console.say(f"  report                     {Path(finished.world) / 'report.html'}")
-    code = DONE if finished.passed else FAILED
-    console.result({"ok": finished.passed, "world": finished.world, "exit_code": code, **figures})
-    return code
 
 
 def generate(
@@ -119,7 +79,7 @@ def generate(
         from lyra_core.pipeline.config import load_config
         from lyra_core.pipeline.generate import generate as run
 
-        overrides = _given(
+        overrides = given(
             seed=seed,
             device=device,
             path__name=path,
@@ -135,13 +95,15 @@ def generate(
             memory__mode=memory,
             photo__fov=fov,
             photo__camera_height=camera_height,
-            photo__known_length=_numbers(known_length, 5, "--known-length", "410,600,410,300,2.1"),
+            photo__known_length=None
+            if known_length is None
+            else list(numbers(known_length, 5, "--known-length", "410,600,410,300,2.1")),
             photo__depth_file=depth,
             photo__depth_unit=depth_unit,
             build__check=None if check else False,
         )
         config = load_config(preset, [*overrides, *(settings or [])])
-        return _run(console, run(photo, out, config, resume=resume, captions=_captions(caption)))
+        return follow_world(console, run(photo, out, config, resume=resume, captions=captions_of(caption)))
 
     raise typer.Exit(guarded(json_, task))
 
@@ -164,7 +126,7 @@ def extend(
         from lyra_core.pipeline.config import load_config
         from lyra_core.pipeline.generate import extend as run
 
-        overrides = _given(
+        overrides = given(
             device=device,
             path__frames=frames,
             path__strength=strength,
@@ -173,7 +135,7 @@ def extend(
             path__align=align or None,
         )
         config = load_config("balanced", overrides)
-        return _run(console, run(world, preset=path, config=config, captions=_captions(caption)))
+        return follow_world(console, run(world, preset=path, config=config, captions=captions_of(caption)))
 
     raise typer.Exit(guarded(json_, task))
 
@@ -189,7 +151,7 @@ def revert(
     def task(console: Console) -> int:
         from lyra_core.pipeline.generate import revert as run
 
-        return _run(console, run(world, steps=steps, device=device))
+        return follow_world(console, run(world, steps=steps, device=device))
 
     raise typer.Exit(guarded(json_, task))
 
@@ -200,7 +162,7 @@ def rebuild(world: World, device: DeviceName = "auto", json_: Json = False) -> N
     def task(console: Console) -> int:
         from lyra_core.pipeline.generate import rebuild as run
 
-        return _run(console, run(world, device=device))
+        return follow_world(console, run(world, device=device))
 
     raise typer.Exit(guarded(json_, task))
 
@@ -241,7 +203,7 @@ def depth(
         from lyra_core.pipeline.config import load_config
         from lyra_core.pipeline.depth import write_depth
 
-        overrides = _given(model__depth=depth_model, photo__fov=fov, photo__camera_height=camera_height)
+        overrides = given(model__depth=depth_model, photo__fov=fov, photo__camera_height=camera_height)
         result = write_depth(photo, out, load_config("balanced", overrides))
         for line in result.lines:
             console.say(f"  {line}")

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from lyra_core.explorer.uploads import check_path_file, safe_name
-from lyra_core.trajectory import LoadedPath, load_path, save_lyra, save_nerfstudio, save_tum
 from lyra_core.geometry import inverse, quat_from_matrix
+from lyra_core.trajectory import LoadedPath, load_path, save_lyra, save_nerfstudio, save_tum
 from lyra_core.trajectory.lyra2_gui import GuiPath, write_gui_path
 from lyra_core.types import Camera, CameraPath
 

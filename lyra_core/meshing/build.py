@@ -16,6 +16,7 @@ from lyra_core.meshing.decimate import decimate
 from lyra_core.meshing.figures import mesh_figures, winding_agreement
 from lyra_core.meshing.floor import FloorPlan, find_floor, flatten, is_floor, slab
 from lyra_core.meshing.planes import PlaneSet, straighten
+from lyra_core.meshing.semantics import CLASSES, FaceLabels, classes_of_tile, label_faces
 from lyra_core.meshing.tiles import split_tiles
 from lyra_core.meshing.topology import (
     check_collider,
@@ -23,6 +24,7 @@ from lyra_core.meshing.topology import (
     drop_degenerate,
     drop_nonmanifold,
     drop_small_parts,
+    face_areas,
     fill_small_holes,
     join,
     with_normals,
@@ -59,6 +61,12 @@ def mesh_from_frames(frames: Iterable[Frame], *, config: MeshConfig | None = Non
     tolerance = 2 * voxel
     agreement, seen = winding_agreement(collision, views, tolerance=tolerance)
     tiles = split_tiles(collision, size=config.tile_size, max_triangles=config.tile_triangles)
+    height = plan.height if plan else None
+    labels = label_faces(visual, planes.planes, floor_z=height)
+    tile_labels = {
+        tile.name: classes_of_tile(tile.mesh, label_faces(tile.mesh, planes.planes, floor_z=height).kind)
+        for tile in tiles
+    }
     figures = {f"collision_{k}": v for k, v in mesh_figures(collision).items()}
     figures |= {
         "visual_triangles": float(len(visual.faces)),
@@ -76,8 +84,16 @@ def mesh_from_frames(frames: Iterable[Frame], *, config: MeshConfig | None = Non
         "plane_share": float((planes.owner >= 0).mean()) if len(planes.owner) else 0.0,
         "seconds": time.perf_counter() - start,
     }
+    figures |= _label_figures(visual, labels)
     _LOG.info("mesh: %s", ", ".join(f"{k} {v:.4g}" for k, v in figures.items()))
-    return WorldMesh(visual, collision, tiles, figures)
+    return WorldMesh(visual, collision, tiles, figures, labels, tile_labels)
+
+
+def _label_figures(mesh: Mesh, labels: FaceLabels) -> dict[str, float]:
+    """Area of each class of the visual mesh and the number of objects."""
+    area = np.bincount(labels.kind, face_areas(mesh.vertices, mesh.faces), len(CLASSES))
+    out = {f"{name}_label_m2": float(value) for name, value in zip(CLASSES, area, strict=True)}
+    return out | {"objects": float(labels.instance.max(initial=0))}
 
 
 def _surface(views: list[View], voxel: float, max_range: float, config: MeshConfig) -> Mesh:

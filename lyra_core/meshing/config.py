@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lyra_core.errors import ConfigError
+from lyra_core.meshing.semantics import FaceLabels
 from lyra_core.types import Mesh
 
 __all__ = ["MeshConfig", "Tile", "WorldMesh"]
@@ -92,9 +93,13 @@ class WorldMesh:
     collision: the collider, floor flat and closed, wound towards free space.
     tiles: the collider in pieces of at most tile_triangles triangles.
     figures: what was measured; keys end in their unit.
+    labels: class and object of every face of the visual mesh.
+    tile_labels: classes that a tile holds, by its name, the largest first.
     """
 
     visual: Mesh
     collision: Mesh
     tiles: tuple[Tile, ...]
     figures: dict[str, float] = field(default_factory=dict)
+    labels: FaceLabels | None = None
+    tile_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)

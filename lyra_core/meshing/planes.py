@@ -123,9 +123,7 @@ def find_planes(mesh: Mesh, voxel: float, *, least: float = 0.35) -> PlaneSet:
             continue
         owner[kept] = len(planes)
         corners = mesh.vertices[mesh.faces[kept]].reshape(-1, 3)
-        planes.append(
-            Plane(normal, offset, band, float(area[kept].sum()), corners.min(axis=0), corners.max(axis=0))
-        )
+        planes.append(Plane(normal, offset, band, float(area[kept].sum()), corners.min(axis=0), corners.max(axis=0)))
         taken = np.zeros(len(mesh.faces), np.bool_)
         taken[kept] = True
         free = free[~taken[free]]
@@ -227,6 +225,3 @@ def straighten(mesh: Mesh, voxel: float) -> tuple[Mesh, PlaneSet]:
         mesh = compact(mesh.vertices, mesh.faces[~hidden], mesh.colors)
         found = PlaneSet(found.planes, found.owner[~hidden])
     return snap_to_planes(mesh, found, voxel), found
-
-
-

@@ -29,6 +29,7 @@ __all__ = [
     "MapLayers",
     "OccupancyGrid",
     "build_grid",
+    "floor_level",
     "floor_slope",
     "joined_to_path",
     "read_layers",
@@ -206,6 +207,22 @@ def joined_to_path(grid: OccupancyGrid, path: CameraPath) -> OccupancyGrid:
         sizes[0] = 0
         kept = np.array([int(np.argmax(sizes))])
     return replace(grid, state=np.where(free & ~np.isin(parts, kept), UNKNOWN, grid.state).astype(np.uint8))
+
+
+def floor_level(grid: OccupancyGrid) -> tuple[float, float] | None:
+    """(angle [deg] between the free floor's plane and level, its mean height [m]); None below half a square metre.
+
+    Least squares over the free cells, so that what is measured is the floor that robots get, not the one that the
+    levelling assumed.
+    """
+    cells = np.argwhere((grid.state == FREE) & np.isfinite(grid.height)) if grid.height.size else np.zeros((0, 2), int)
+    if len(cells) * grid.resolution**2 < 0.5:
+        return None
+    xy = grid.center_of(cells)
+    z = grid.height[cells[:, 0], cells[:, 1]].astype(np.float64)
+    design = np.column_stack([xy - xy.mean(axis=0), np.ones(len(xy))])
+    slope_x, slope_y, mean = np.linalg.lstsq(design, z, rcond=None)[0]
+    return float(np.degrees(np.arctan(np.hypot(slope_x, slope_y)))), float(mean)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -250,8 +250,17 @@ def _record(seed: SeedView) -> dict[str, Any]:
         "floor_rms_m": float(seed.floor_rms),
         "pitch_deg": float(seed.pitch_deg),
         "roll_deg": float(seed.roll_deg),
+        "floor_method": "RANSAC plane through the depth" if seed.floor_inliers > 0 else "lowest points",
+        "level_confidence": round(min(1.0, 2.0 * float(seed.floor_inliers)), 3),
+        "tilt_before_deg": _tilt_deg(seed.pitch_deg, seed.roll_deg),
         "notes": list(seed.notes),
     }
+
+
+def _tilt_deg(pitch_deg: float, roll_deg: float) -> float:
+    """Angle between the camera's own up and that of the world."""
+    level = np.cos(np.radians(pitch_deg)) * np.cos(np.radians(roll_deg))
+    return float(np.degrees(np.arccos(np.clip(level, -1, 1))))
 
 
 def resolve_depth(config: RunConfig) -> str:

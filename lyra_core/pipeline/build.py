@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.meshing import MeshConfig, WorldMesh, mesh_from_frames, write_glb
-from lyra_core.navigation import OccupancyGrid, Spawn, build_grid, spawn_poses
+from lyra_core.navigation import FREE, UNKNOWN, OccupancyGrid, Spawn, build_grid, spawn_poses
+from lyra_core.navigation.occupancy import floor_level
 from lyra_core.ops.splat import splatter
 from lyra_core.pipeline.clock import StageClock
 from lyra_core.pipeline.config import RunConfig
@@ -139,10 +140,21 @@ def _mesh(world: WorldFolder, config: RunConfig, clock: StageClock, product: Pro
     write_glb(world.folder / "mesh.glb", mesh.visual)
     write_glb(world.folder / "collision.glb", mesh.collision)
     product.grid = build_grid(mesh.collision, path=_path_of(world))
+    floorless = world.manifest.seed_view.get("floor_inliers", 1.0) == 0.0
+    if floorless:
+        # The lowest points were taken for the floor: nothing there is promised to a robot.
+        product.grid = replace(
+            product.grid, state=np.where(product.grid.state == FREE, UNKNOWN, product.grid.state).astype(np.uint8)
+        )
     product.spawns = spawn_poses(product.grid, _path_of(world))
     product.figures["mesh"] = dict(mesh.figures)
+    level = floor_level(product.grid)
+    if level is not None:
+        product.figures["level"] = {"tilt_after_deg": level[0], "floor_offset_m": level[1]}
     product.figures["navigation"] = {"free_area_m2": product.grid.free_area, "spawn_poses": len(product.spawns)}
-    if not product.spawns:
+    if floorless:
+        yield Note("no floor was found in this world: no free cell on the map, no spawn pose", "warning")
+    elif not product.spawns:
         yield Note("no free floor is large enough for a robot; no spawn pose was written", "warning")
     yield clock.stop("mesh")
 
@@ -189,6 +201,7 @@ def _provenance(world: WorldFolder) -> dict[str, Any]:
         "depth_model": str(manifest.models.get("depth", "")),
         "scale_source": str(manifest.seed_view.get("scale_source", "")),
         "scale_confidence": float(manifest.seed_view.get("scale_confidence", math.nan)),
+        "scale_is_a_guess": bool(manifest.seed_view.get("scale_is_a_guess", False)),
         "frames": world.frame_count,
     }
 

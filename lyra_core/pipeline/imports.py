@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lyra_core.errors import InputError, did_you_mean
+from lyra_core.errors import InputError, WorldError, did_you_mean
 from lyra_core.generation.floor import FloorFit, fit_floor
 from lyra_core.generation.loop import storable
 from lyra_core.geometry import rotation_between
@@ -25,10 +25,10 @@ from lyra_core.pipeline.build import build_world
 from lyra_core.pipeline.clock import StageClock
 from lyra_core.pipeline.config import RunConfig, settings_of
 from lyra_core.pipeline.events import Event, Note, Progress
+from lyra_core.pipeline.import_cameras import ImportCameras, find_dataparser, read_import_cameras
 from lyra_core.pipeline.import_views import camera_clear, free_positions, render_frames, views_around, views_that_see
 from lyra_core.reconstruction.formats import format_of
 from lyra_core.reconstruction.imported import moved_gaussians, read_imported, solid_mask
-from lyra_core.trajectory.nerfstudio import read_nerfstudio
 from lyra_core.types import Camera, CameraPath, Frame, Gaussians
 from lyra_core.world import Manifest, SegmentRecord, WorldFolder, atomic_path, check_writable, digest_file
 
@@ -55,6 +55,8 @@ class ImportOptions:
     scale: metres per unit of the file; None takes the unit for a metre and says that this is a guess.
     camera_height: height [m] of the first camera of the camera file over the floor; an alternative to scale.
     cameras: a nerfstudio transforms.json in the file's own axes; None chooses views inside free space.
+    dataparser: nerfstudio's dataparser_transforms.json of the training, whose move of the cameras is repeated; by
+        default the one beside the splats or the cameras, if there is one.
     repair: mend NaN, zero scales and quaternions that are not of unit length instead of refusing them.
     positions, turns: places of the chosen views, and level looks around at each.
     width, height: of the frames [px]. most_views: cameras taken from the file, spread over it.
@@ -64,6 +66,7 @@ class ImportOptions:
     scale: float | None = None
     camera_height: float | None = None
     cameras: Path | None = None
+    dataparser: Path | None = None
     repair: bool = False
     positions: int = 6
     turns: int = 6
@@ -100,7 +103,12 @@ class _Placing:
 
 
 def import_splats(
-    file: Path, out: Path, options: ImportOptions | None = None, *, config: RunConfig | None = None
+    file: Path,
+    out: Path,
+    options: ImportOptions | None = None,
+    *,
+    config: RunConfig | None = None,
+    resume: bool = False,
 ) -> Iterator[Event]:
     """Make a world folder from a splat file; the file itself is only read, and a copy is kept in the world.
 
@@ -109,6 +117,7 @@ def import_splats(
     file: INRIA .ply (Lyra 2, nerfstudio, Marble), .spz, .sog, .splat, .ksplat or .compressed.ply.
     out: the world folder; must be empty or absent.
     options: axes, scale, cameras; see ImportOptions. config: settings of the build (config.build, seed, device).
+    resume: continue an import of the same file that was interrupted; its finished frames are kept.
 
     Raises InputError for a file that cannot be used (what and how many Gaussians are broken), WorldError for the
     folder, MissingDependencyError if the format needs gaussforge. Nothing is written before all of this is checked.
@@ -117,17 +126,26 @@ def import_splats(
     clock, device = StageClock(), resolve_device(config.device)
     yield clock.start("read")
     kind = format_of(file)
+    begun = _begun(file, out) if resume else None
+    if begun is not None:
+        yield Note("this import was interrupted; its frames are done, so only the derived files are made")
+        yield clock.stop("read")
+        warm_up(device)
+        yield from build_world(begun, config, clock, device)
+        return
     if options.up is None:
         options = replace(options, up="y" if kind == "spz" else "z")
         yield Note(f"the {options.up} axis of the file is taken for up (--up)")
-    stored = None if options.cameras is None else read_nerfstudio(options.cameras)
-    check_writable(out, frames=options.most_views, pixels=options.width * options.height, resume=False)
+    stored = _cameras(options, file)
+    check_writable(out, frames=options.most_views, pixels=options.width * options.height, resume=resume)
     if out.resolve() in (file.resolve().parent, file.resolve()):
         raise InputError("The world cannot be made in the folder of the splat file", got=str(out), do="Choose --out")
     read = read_imported(file, kind=kind, repair=options.repair)
     notes = list(read.notes)
-    cameras = None if stored is None else stored.world_from_camera
-    placing = _place(read.gaussians, options, cameras, np.random.default_rng([config.seed, 0]))
+    cameras = None if stored is None else stored.poses
+    if stored is not None and stored.dataparser is not None:
+        notes.append(f"cameras moved as {stored.dataparser.name} says: {stored.unit:.4g} units of the splats per unit")
+    placing = _place(read.gaussians, options, stored, np.random.default_rng([config.seed, 0]))
     every = moved_gaussians(read.gaussians, placing.rotation, placing.scale, placing.translation)
     keep = solid_mask(every)
     solid = every.subset(keep)
@@ -137,7 +155,7 @@ def import_splats(
     yield clock.stop("read")
 
     warm_up(device)
-    lenses = None if stored is None else stored.intrinsics
+    lenses = None if stored is None else stored.lenses
     size = None if stored is None else stored.size
     path = views_that_see(solid, _path(options, placing, solid, cameras, lenses, size), device=device)
     yield clock.start("views", len(path))
@@ -158,17 +176,41 @@ def _remarks(keep: NDArray[np.bool_], placing: _Placing) -> Iterator[str]:
     if not keep.all():
         yield f"{int((~keep).sum()):,} far or huge Gaussians are shown but get no collider"
     if placing.floor is None:
-        yield "no floor found; the lowest points are taken for it"
+        yield "no floor found; the lowest points are taken for it, and no robot is set down"
     else:
         yield f"levelled by {placing.tilt_deg:.2f} deg; {100 * placing.floor.inliers:.0f} % of the points on the floor"
     if placing.scale_source == "unit of the file":
         yield "scale guessed: one unit of the file is taken for a metre (--scale, or lyra rescale later)"
+    elif placing.scale_source == "unit of the cameras":
+        yield "scale guessed: one unit of the camera file is taken for a metre (--scale, or lyra rescale later)"
+
+
+def _cameras(options: ImportOptions, file: Path) -> ImportCameras | None:
+    if options.cameras is None:
+        return None
+    return read_import_cameras(options.cameras, options.dataparser or find_dataparser(file, options.cameras))
+
+
+def _begun(file: Path, out: Path) -> WorldFolder | None:
+    """The world in out if it is an import of the same file whose frames are all there."""
+    if not (out / "manifest.json").is_file():
+        # Killed before the manifest: a copy of the file and the planned path may lie there, nothing else.
+        others = [p.name for p in out.iterdir() if p.stem != "source" and p.name != "frames"] if out.is_dir() else []
+        if others:
+            raise WorldError("This folder is no interrupted import", got=others[0], do="Choose another --out")
+        return None
+    world = WorldFolder.open(out)
+    if world.manifest.photo.get("sha256") != digest_file(file):
+        raise InputError("This world was made from another file", got=str(out), do="Choose another --out")
+    world.drop_damaged()
+    return world if world.frame_count == world.manifest.segments[-1].stop else None
 
 
 def _place(
-    gaussians: Gaussians, options: ImportOptions, cameras: NDArray[np.float64] | None, rng: np.random.Generator
+    gaussians: Gaussians, options: ImportOptions, stored: ImportCameras | None, rng: np.random.Generator
 ) -> _Placing:
     """Turn up, find the floor, level it, put it at z = 0, and scale."""
+    cameras = None if stored is None else stored.poses
     turn = np.array(UP_AXES[options.up or "z"], dtype=np.float64)
     solid = gaussians.subset(solid_mask(gaussians) & (gaussians.opacities >= _FLOOR_OPACITY))
     points = (solid if len(solid) >= 50 else gaussians).means.astype(np.float64) @ turn.T
@@ -187,6 +229,8 @@ def _place(
         if first <= 0:
             raise InputError("The first camera is not above the floor", got=f"{first:.3g} units", do="Give --scale")
         scale, source, confidence = options.camera_height / first, "camera height", 0.8
+    elif stored is not None and stored.dataparser is not None:
+        scale, source, confidence = 1.0 / stored.unit, "unit of the cameras", 0.4
     tilt = math.degrees(math.acos(float(np.clip(up[2], -1, 1))))
     return _Placing(rotation, scale, scale * shift, floor, tilt, source, confidence)
 
@@ -272,13 +316,13 @@ def _record(
         "focal_px": float(first.intrinsics[0, 0]),
         "scale_source": placing.scale_source,
         "scale_confidence": placing.confidence,
-        "scale_is_a_guess": placing.scale_source == "unit of the file",
+        "scale_is_a_guess": placing.scale_source.startswith("unit of"),
         "camera_height_m": float(first.center[2]),
         "floor_method": "RANSAC plane through the Gaussians" if floor else "lowest points",
         "floor_inliers": 0.0 if floor is None else float(floor.inliers),
         "floor_rms_m": 0.0 if floor is None else float(floor.rms) * placing.scale,
         "tilt_before_deg": placing.tilt_deg,
-        "tilt_after_deg": 0.0,
+        "level_confidence": 0.0 if floor is None else round(min(1.0, 2.0 * float(floor.inliers)), 3),
         "pitch_deg": 0.0,
         "roll_deg": 0.0,
         "notes": notes,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lyra_core.errors import MissingDependencyError
+from lyra_core.errors import MissingDependencyError, SimulationError
 
 if TYPE_CHECKING:
     from lyra_core.simulation import CheckReport
@@ -59,6 +59,10 @@ def prove(folder: Path, *, drops: int = 500, seed: int = 0) -> Proof:
     except MissingDependencyError as error:
         lines.append(f"PhysX was NOT run: {error}")
         figures["physx"] = {"run": False, "why": str(error)}
+    except SimulationError as error:
+        lines.append(f"problem: PhysX cannot prove this world: {error}")
+        figures["physx"] = {"run": True, "passed": False, "why": str(error)}
+        passed = False
     else:
         lines += _physx_lines(report)
         figures["physx"] = {"run": True, **report.to_json()}

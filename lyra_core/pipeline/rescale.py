@@ -30,6 +30,7 @@ __all__ = ["Measurement", "rescale"]
 _HEIGHTS = (0.02, 500.0)  # [m] of the first camera over the floor, as for the photo's own options
 _FACTORS = (1e-3, 1e3)
 _CONFIDENCE = {"user factor": 0.8, "known length": 0.8, "camera height": 0.8}
+_MEASURES = ("factor", "known_length", "camera_height", "between")
 _NEGLIGIBLE = 1e-9
 _EARLIER = "before rescaling: "
 
@@ -44,20 +45,33 @@ class Measurement:
     known_length: (x1, y1, x2, y2, metres): two points in pixels of the upright original photo and their distance.
         A world that was imported has no photo; there they are pixels of frame 0.
     camera_height: height of the first camera over the floor [m].
+    between: (x1, y1, z1, x2, y2, z2, metres): two points of the world as it is now [m], clicked in a viewer, and
+        their true distance.
     """
 
     factor: float | None = None
     known_length: tuple[float, float, float, float, float] | None = None
     camera_height: float | None = None
+    between: tuple[float, float, float, float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
-        given = [n for n in ("factor", "known_length", "camera_height") if getattr(self, n) is not None]
+        given = [n for n in _MEASURES if getattr(self, n) is not None]
         if len(given) != 1:
             raise InputError(
                 "Rescaling needs exactly one measurement",
                 got=", ".join(given) or "none",
-                do="Give --factor, --known-length X1,Y1,X2,Y2,METRES or --camera-height METRES",
+                do="Give --factor, --known-length X1,Y1,X2,Y2,METRES, --between X,Y,Z,X,Y,Z with --length METRES,"
+                " or --camera-height METRES",
             )
+        if self.between is not None:
+            values = np.array(self.between, np.float64)
+            apart = float(np.linalg.norm(values[:3] - values[3:6]))
+            if not (np.isfinite(values).all() and apart > 1e-6 and values[6] > 0):
+                raise InputError(
+                    "A known length needs two different points and a distance > 0",
+                    got=str(self.between),
+                    do="For example --between 0,0,0,0,0,2 --length 2.1",
+                )
         if self.factor is not None and not _FACTORS[0] <= self.factor <= _FACTORS[1]:
             raise InputError("The factor must be 0.001 to 1000", got=f"{self.factor:g}", do="Give new per old metres")
         SeedOptions(known_length=self.known_length, camera_height=self.camera_height)  # refuses impossible values
@@ -67,7 +81,7 @@ class Measurement:
         """Where the scale comes from, as the manifest says it."""
         if self.factor is not None:
             return "user factor"
-        return "known length" if self.known_length is not None else "camera height"
+        return "camera height" if self.camera_height is not None else "known length"
 
 
 def rescale(
@@ -76,6 +90,7 @@ def rescale(
     factor: float | None = None,
     known_length: tuple[float, float, float, float, float] | None = None,
     camera_height: float | None = None,
+    between: tuple[float, float, float, float, float, float, float] | None = None,
     device: str = "auto",
     build: bool = True,
 ) -> Iterator[Event]:
@@ -86,7 +101,7 @@ def rescale(
 
     Raises InputError for a measurement that does not fit, WorldError for a world that is unfinished or damaged.
     """
-    asked = Measurement(factor, known_length, camera_height)
+    asked = Measurement(factor, known_length, camera_height, between)
     clock = StageClock()
     world = WorldFolder.open(folder)
     settle_plan(folder)
@@ -114,7 +129,7 @@ def rescale(
 
 
 def _request(asked: Measurement) -> dict[str, Any]:
-    values = {"factor": asked.factor, "known_length": asked.known_length, "camera_height": asked.camera_height}
+    values = {name: getattr(asked, name) for name in _MEASURES}
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value is not None
     }
@@ -137,6 +152,9 @@ def _factor(world: WorldFolder, asked: Measurement) -> float:
                 "The first camera is not above the floor", got=f"{height:.3f} m", do="Give --factor or --known-length"
             )
         ratio = asked.camera_height / height
+    elif asked.between is not None:
+        ends = np.array(asked.between[:6]).reshape(2, 3)
+        ratio = asked.between[6] / float(np.linalg.norm(ends[0] - ends[1]))
     else:
         assert asked.known_length is not None
         options = SeedOptions(known_length=asked.known_length)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -54,7 +55,13 @@ class Jobs:
         from lyra_core.trajectory import save_lyra, save_nerfstudio, save_tum
 
         file = Path(_text(body, "file"))
-        writers = {".npz": save_lyra, ".json": save_nerfstudio, ".txt": save_tum, ".tum": save_tum}
+
+        def save_npz(file: Path, path: CameraPath) -> None:
+            with tempfile.TemporaryDirectory(dir=file.parent) as folder:  # save_lyra writes a folder
+                save_lyra(folder, path)
+                (Path(folder) / "trajectory.npz").replace(file)
+
+        writers = {".npz": save_npz, ".json": save_nerfstudio, ".txt": save_tum, ".tum": save_tum}
         if file.suffix.lower() not in writers:
             raise InputError("A camera path is saved as .npz, .json or .txt", got=file.name, do="Choose such a name")
         path, _, _ = self._planned(body)

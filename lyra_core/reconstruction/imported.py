@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lyra_core.errors import InputError
 from lyra_core.geometry import matrix_from_quat, quat_from_matrix, rotate_sh
 from lyra_core.reconstruction.formats import read_splat_file
-from lyra_core.reconstruction.ply import _ORDERS, _from_table, _parse_header, _read_ascii
+from lyra_core.reconstruction.ply import read_ply_rows
 from lyra_core.reconstruction.scene import GaussianScene
 from lyra_core.types import Gaussians
 
@@ -45,7 +45,7 @@ def read_imported(path: Path, *, kind: str, repair: bool = False) -> ImportedSpl
 
     Errors: InputError naming what is wrong and how many; files without opacity are always refused.
     """
-    gaussians = _read_unchecked(path) if kind == "ply" else read_splat_file(path)
+    gaussians = read_ply_rows(path) if kind == "ply" else read_splat_file(path)
     if not len(gaussians):
         raise InputError("The splat file holds no Gaussians", got=str(path), do="Export it again")
     finite = _finite(gaussians)
@@ -87,24 +87,6 @@ def _finite(gaussians: Gaussians) -> NDArray[np.bool_]:
     for name in ("means", "quats_wxyz", "scales", "opacities", "sh"):
         good &= np.isfinite(getattr(gaussians, name).reshape(len(gaussians), -1)).all(axis=1)
     return good
-
-
-def _read_unchecked(path: Path) -> Gaussians:
-    """As read_ply, but broken rows come through, so that they can be counted and mended."""
-    data = path.read_bytes()
-    order, count, fields, start = _parse_header(data, path)
-    if order == "ascii":
-        table = _read_ascii(data[start:], count, fields, path)
-    else:
-        dtype = np.dtype([(name, _ORDERS[order] + kind) for name, kind in fields])
-        if len(data) - start < count * dtype.itemsize:
-            raise InputError(
-                f"The splat file {path} is cut short",
-                got=f"{(len(data) - start) // max(dtype.itemsize, 1)} of {count} Gaussians",
-                do="Copy or export it again",
-            )
-        table = np.frombuffer(data, dtype, count, start)
-    return _from_table(table, path)
 
 
 def moved_gaussians(gaussians: Gaussians, rotation: _F, scale: float, translation: _F) -> Gaussians:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lyra_core.errors import InputError
 from lyra_core.types import Gaussians
 
-__all__ = ["read_ply", "write_ply"]
+__all__ = ["read_ply", "read_ply_rows", "write_ply"]
 
 _TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
@@ -118,6 +118,18 @@ def read_ply(path: str | os.PathLike[str]) -> Gaussians:
 
     Errors: InputError if the file is missing, cut short, not a splat file, or holds NaN or zero-length quaternions.
     """
+    gaussians = read_ply_rows(path)
+    _check(gaussians, str(path))
+    quats = gaussians.quats_wxyz
+    length = np.sqrt(np.einsum("ij,ij->i", quats, quats))[:, None]
+    return Gaussians(gaussians.means, quats / length, gaussians.scales, gaussians.opacities, gaussians.sh)
+
+
+def read_ply_rows(path: str | os.PathLike[str]) -> Gaussians:
+    """As read_ply, but broken rows come through as they are, so that they can be counted and mended.
+
+    Errors: InputError if the file is missing, cut short or not a splat file.
+    """
     path = Path(path)
     try:
         data = path.read_bytes()
@@ -125,21 +137,15 @@ def read_ply(path: str | os.PathLike[str]) -> Gaussians:
         raise InputError(f"Cannot read the splat file {path}", got=str(error), do="Check the path") from error
     order, count, fields, start = _parse_header(data, path)
     if order == "ascii":
-        table = _read_ascii(data[start:], count, fields, path)
-    else:
-        dtype = np.dtype([(name, _ORDERS[order] + kind) for name, kind in fields])
-        if len(data) - start < count * dtype.itemsize:
-            raise InputError(
-                f"The splat file {path} is cut short",
-                got=f"{(len(data) - start) // dtype.itemsize} of {count} Gaussians",
-                do="Copy or export it again",
-            )
-        table = np.frombuffer(data, dtype, count, start)
-    gaussians = _from_table(table, path)
-    _check(gaussians, str(path))
-    quats = gaussians.quats_wxyz
-    length = np.sqrt(np.einsum("ij,ij->i", quats, quats))[:, None]
-    return Gaussians(gaussians.means, quats / length, gaussians.scales, gaussians.opacities, gaussians.sh)
+        return _from_table(_read_ascii(data[start:], count, fields, path), path)
+    dtype = np.dtype([(name, _ORDERS[order] + kind) for name, kind in fields])
+    if len(data) - start < count * dtype.itemsize:
+        raise InputError(
+            f"The splat file {path} is cut short",
+            got=f"{(len(data) - start) // max(dtype.itemsize, 1)} of {count} Gaussians",
+            do="Copy or export it again",
+        )
+    return _from_table(np.frombuffer(data, dtype, count, start), path)
 
 
 def _parse_header(data: bytes, path: Path) -> tuple[str, int, list[tuple[str, str]], int]:

@@ -117,7 +117,7 @@ def _faults(log_depth: NDArray[np.float32], rng: np.random.Generator) -> NDArray
         h, w = int(rng.integers(2, 1 + height // 6)), int(rng.integers(2, 1 + width // 6))
         top, left = int(rng.integers(0, height - h)), int(rng.integers(0, width - w))
         out[top : top + h, left : left + w] += np.float32(rng.normal(0, 0.4))
-    return out + rng.normal(0, rng.uniform(0, 0.01), out.shape).astype(np.float32)
+    return np.asarray(out + rng.normal(0, rng.uniform(0, 0.01), out.shape), np.float32)
 
 
 def with_hint(sample: Sample, settings: HintSettings, rng: np.random.Generator) -> Hint:

@@ -266,7 +266,8 @@ def evaluate_fill(
         if progress is not None:
             progress(done + 1, len(tasks))
     by_method = {
-        m: {k: np.array([_mean(values[n]) for n in names]) for k, values in table.items()} for m, table in figures.items()
+        m: {k: np.array([_mean(values[n]) for n in names]) for k, values in table.items()}
+        for m, table in figures.items()
     }
     rows = [{"method": m, **{k: bootstrap(by_method[m][k]) for k in METRICS}} for m in methods]
     return FillReport(rows, _differences(by_method), len(names), len(tasks))
@@ -275,4 +276,3 @@ def evaluate_fill(
 def _mean(values: Sequence[float]) -> float:
     finite = [v for v in values if np.isfinite(v)]
     return float(np.mean(finite)) if finite else float("nan")
-

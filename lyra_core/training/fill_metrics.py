@@ -106,8 +106,9 @@ def sharpness(rgb: _F32, truth: _F32, where: NDArray[np.bool_]) -> float:
 
     def strength(image: _F32) -> float:
         grey = image.mean(axis=2)
-        across, down = np.abs(np.diff(grey, axis=1, append=grey[:, -1:])), np.abs(
-            np.diff(grey, axis=0, append=grey[-1:])
+        across, down = (
+            np.abs(np.diff(grey, axis=1, append=grey[:, -1:])),
+            np.abs(np.diff(grey, axis=0, append=grey[-1:])),
         )
         return float((across + down)[where].mean()) if where.any() else 0.0
 
@@ -132,7 +133,7 @@ def bootstrap(values: Sequence[float] | NDArray[np.float64], *, rounds: int = 20
 
 
 def verdict(differences: Sequence[float] | NDArray[np.float64], *, higher_is_better: bool) -> str:
-    """"better", "worse" or "tie" of paired differences (one per scene): a tie if the 95 % interval holds 0."""
+    """ "better", "worse" or "tie" of paired differences (one per scene): a tie if the 95 % interval holds 0."""
     _, low, high = bootstrap(differences)
     if not (low > 0 or high < 0):
         return "tie"

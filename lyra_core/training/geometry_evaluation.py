@@ -89,7 +89,9 @@ def _product_frames(room: Room, frames: list[Frame], seed: int) -> tuple[list[Fr
 
     first = frames[0]
     model = TruthDepth(first.depth, first.sky)
-    options = SeedOptions(fov=float(np.degrees(2 * np.arctan(0.5 * first.camera.width / first.camera.intrinsics[0, 0]))))
+    options = SeedOptions(
+        fov=float(np.degrees(2 * np.arctan(0.5 * first.camera.width / first.camera.intrinsics[0, 0])))
+    )
     view = make_seed(photo_of(first), model, options, np.random.default_rng(seed))
     start = storable(view.frame())
     room_from_world = first.camera.world_from_camera @ np.linalg.inv(view.world_from_camera)

@@ -27,7 +27,18 @@ from lyra_core.training.memory_metrics import psnr, reprojection_error, ssim
 from lyra_core.training.rooms import Room, ground_truth_frame, make_room
 from lyra_core.types import CameraPath, Frame, Guide
 
-__all__ = ["FULL", "LOOPS", "MODES", "QUICK", "MemoryPlan", "RunResult", "evaluate_unit", "noisy_depths", "run_plan", "walk"]
+__all__ = [
+    "FULL",
+    "LOOPS",
+    "MODES",
+    "QUICK",
+    "MemoryPlan",
+    "RunResult",
+    "evaluate_unit",
+    "noisy_depths",
+    "run_plan",
+    "walk",
+]
 
 _LOG = logging.getLogger(__name__)
 _F32 = NDArray[np.float32]

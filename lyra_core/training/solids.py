@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CLASSES", "Material", "QuadSet", "SolidBuilder", "quad_faces"]
+from lyra_core.meshing.semantics import CLASSES
 
-CLASSES = ("floor", "wall", "ceiling", "object")
-"""What a face can belong to; QuadSet.kind indexes it."""
+__all__ = ["CLASSES", "Material", "QuadSet", "SolidBuilder", "quad_faces"]
 
 _F = NDArray[np.float64]
 

@@ -172,9 +172,7 @@ def score_surface(
     return out, {"points": points, "owner": owner, "error": error, "face": face, "missing": missing}
 
 
-def _double(
-    mesh: Surface, truth: Surface, points: _F, normal: _F, error: _F, face: NDArray[np.int64]
-) -> float:
+def _double(mesh: Surface, truth: Surface, points: _F, normal: _F, error: _F, face: NDArray[np.int64]) -> float:
     """Share of points beside a surface of the truth that the mesh has already, facing the same way."""
     off = np.flatnonzero((error > 0.02) & (error < 0.25))
     if not len(off):

@@ -79,14 +79,14 @@ def _clear(scene: TexturedScene, start: NDArray[np.float64], end: NDArray[np.flo
     return bool(sky[0, 0]) or float(depth[0, 0]) > length + 0.25
 
 
-def _picture(
-    scene: TexturedScene, camera: Camera, exposure: float
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _picture(scene: TexturedScene, camera: Camera, exposure: float) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     rgb, depth, sky = render(scene, camera, supersample=2, exposure=exposure)
     return np.rint(rgb * 255).astype(np.uint8), np.where(sky, np.inf, depth).astype(np.float32)
 
 
-def render_cluster(scene: TexturedScene, camera: Camera, rng: np.random.Generator, *, views: int = VIEWS) -> Cluster | None:
+def render_cluster(
+    scene: TexturedScene, camera: Camera, rng: np.random.Generator, *, views: int = VIEWS
+) -> Cluster | None:
     """A view and others around it, each a move from one before; None where there is no space to move."""
     exposure = auto_exposure(scene, camera) * float(2.0 ** rng.uniform(-0.3, 0.3))
     cameras, pictures = [camera], [_picture(scene, camera, exposure)]

@@ -36,7 +36,7 @@ class Server:
             "--worlds",
             str(worlds),
         ]
-        command += ["--preset", "quick", "--frames", "9", "--splats", "6000", *settings]
+        command += ["--preset", "quick", "--frames", "9", "--splats", "4000", *settings]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         line = self.process.stdout.readline()
         assert line.startswith("Open http"), line

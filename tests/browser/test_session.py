@@ -21,7 +21,7 @@ LONG = 240_000  # ms
 def session(browser, serve, tmp_path_factory):
     worlds = tmp_path_factory.mktemp("worlds")
     server = serve(worlds)
-    page = browser.new_page(viewport={"width": 1280, "height": 860})
+    page = browser.new_page(viewport={"width": 1100, "height": 800})
     page.goto(server.url)
     page.get_by_role("tab", name="Photo").wait_for(timeout=LONG)
     yield {"server": server, "page": page, "worlds": worlds}
@@ -142,6 +142,8 @@ def test_everything_can_be_looked_at(session, shots):
     _shot(page, shots, "07_map")
     page.get_by_text("Overview", exact=True).click()
     _shot(page, shots, "08_colliders")
+    for layer in ("Splats", "Colliders"):  # software rendering has enough to do with the robot
+        page.get_by_label(layer, exact=True).first.uncheck(force=True)
 
 
 def test_a_robot_drives_and_is_watched(session, shots):
@@ -158,7 +160,6 @@ def test_a_robot_drives_and_is_watched(session, shots):
         fields.nth(field).fill(f"{value:.3f}")
         fields.nth(field).press("Enter")
         page.wait_for_timeout(300)
-    _say(page, "Way of")
     page.get_by_role("button", name="Drive in PhysX").click()
     _say(page, "reached the goal")
     _shot(page, shots, "09_drive")

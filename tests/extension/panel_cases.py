@@ -67,7 +67,8 @@ async def start_stop() -> None:
             assert (
                 not ui.Workspace.get_window("Photo to World") or not ui.Workspace.get_window("Photo to World").visible
             )
-        left = {p for p in _FOLDER.rglob("*")} - files
+        # imgui.ini is where omni.ui outside of Kit keeps window positions; it is not the extension's.
+        left = {p for p in _FOLDER.rglob("*") if p.name != "imgui.ini"} - files
         assert not left, left
         session.start()
 

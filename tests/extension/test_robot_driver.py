@@ -13,7 +13,6 @@ import pytest
 pytest.importorskip("pxr")
 from lyra.worldgen.follow import Follower
 from lyra.worldgen.model import Robot
-
 from lyra_core.pipeline.worker_catalog import catalog
 from tests.conftest import ROOT
 from tests.extension.kit_fake import installed
@@ -138,9 +137,10 @@ def test_a_legged_robot_walks_by_its_policy(kit, name):
 
 
 def test_what_cannot_be_placed_says_why(kit):
+    from pxr import UsdGeom
+
     from lyra.worldgen.messages import DriveEnded, GoalPicked, PortFailed
     from lyra.worldgen.robot import RobotDriver
-    from pxr import UsdGeom
 
     driver, events = RobotDriver(), []
     driver.pick_goal(events.append)
@@ -161,9 +161,10 @@ def test_what_cannot_be_placed_says_why(kit):
 
 def test_the_import_command_is_undone_and_done_again_in_kit(kit, tmp_path):
     import omni.kit.undo
+    from pxr import Usd, UsdGeom
+
     from lyra.worldgen import stage
     from lyra.worldgen.messages import PortFailed, WorldImported
-    from pxr import Usd, UsdGeom
 
     world = Usd.Stage.CreateNew(str(tmp_path / "world.usda"))
     UsdGeom.SetStageUpAxis(world, "Z")

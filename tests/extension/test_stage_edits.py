@@ -73,7 +73,7 @@ def test_undo_leaves_the_stage_as_it_was_byte_for_byte(world, up, metres, defaul
         done = stage_edits.import_world(stage, world / "world.usda")
         assert stage.GetPrimAtPath(done.prim)
         assert stage_edits.has_physics_scene(stage)
-        stage_edits.remove_import(stage, done)
+        stage_edits.remove_import(done)
         assert stage.GetRootLayer().ExportToString() == before
 
 
@@ -119,7 +119,7 @@ def test_two_worlds_stand_side_by_side_and_come_out_in_any_order(world):
     first = stage_edits.import_world(stage, world / "world.usda")
     second = stage_edits.import_world(stage, world / "world.usda")
     assert first.prim != second.prim
-    stage_edits.remove_import(stage, second)
+    stage_edits.remove_import(second)
     assert stage.GetPrimAtPath(first.prim)
     assert not stage.GetPrimAtPath(second.prim)
 
@@ -132,7 +132,7 @@ def test_an_edit_target_other_than_the_root_layer_is_cleaned_up_too(world):
         done = stage_edits.import_world(stage, world / "world.usda")
     assert stage.GetRootLayer().ExportToString() == root
     assert stage.GetPrimAtPath(done.prim)
-    stage_edits.remove_import(stage, done)
+    stage_edits.remove_import(done)
     assert stage.GetSessionLayer().ExportToString() == session
 
 

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+
 from lyra.worldgen import messages as m
 from lyra.worldgen.intents import INTENTS
 from lyra.worldgen.model import Model, Problem, Run
@@ -17,7 +18,6 @@ from lyra.worldgen.requests import captions_of
 from lyra.worldgen.state import Action, Intent, Picture, State, Text
 from lyra.worldgen.view import shown
 from lyra.worldgen.view_model import ViewModel, update
-
 from lyra_core.pipeline.worker_catalog import catalog
 from tests.conftest import ROOT
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lyra.worldgen.interpreter import clean_environment, core_root, find_interpreter
 from lyra.worldgen.messages import Event, WorkerBroken, WorkerGone, WorkerSaid
 from lyra.worldgen.worker import WorkerProcess
-
 from lyra_core.pipeline.events import Progress, StageFinished, StageStarted
 from lyra_core.pipeline.worker_meter import Meter
 from tests.conftest import ROOT

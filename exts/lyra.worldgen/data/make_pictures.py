@@ -61,16 +61,16 @@ def draw_preview() -> Image.Image:
     world = Image.open(_REPOSITORY / "data" / "pictures" / "first_screen.jpg").convert("RGB")
     half = (world.width // 2, world.height // 2)
     tiles = [world.crop((x, y, x + half[0], y + half[1])) for y in (0, half[1]) for x in (0, half[0])]
-    left = 60 + panel.width
-    room = 1280 - left - 40
-    first, second = (tile.resize((room, int(tile.height * room / tile.width))) for tile in (tiles[0], tiles[2]))
     image.paste(panel, (40, (720 - panel.height) // 2))
-    top = (720 - first.height - second.height - 16) // 2
-    image.paste(first, (left, top))
-    image.paste(second, (left, top + first.height + 16))
+    left = 72 + panel.width
+    for place, tile in enumerate((tiles[0], tiles[2])):
+        height = 316
+        width = int(tile.width * height / tile.height)
+        fitted = tile.resize((width, height), Image.Resampling.LANCZOS)
+        image.paste(fitted, ((left + 1280 - width) // 2, 34 + place * (height + 20)))
     return image
 
 
 if __name__ == "__main__":
     draw_icon().save(_HERE / "icon.png", optimize=True)
-    draw_preview().save(_HERE / "preview.png", optimize=True)
+    draw_preview().quantize(256).save(_HERE / "preview.png", optimize=True)

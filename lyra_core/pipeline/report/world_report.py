@@ -40,7 +40,7 @@ def write_world_report(
     summary = _summary(world, product, clock)
     figures["summary"] = dict(summary)
     sections = [
-        _input(world),
+        _input(world, product),
         _path(world, path),
         _generated(world, path),
         _splats(world, product),
@@ -83,7 +83,22 @@ def _summary(world: WorldFolder, product: Product, clock: StageClock) -> list[tu
     return rows
 
 
-def _input(world: WorldFolder) -> Section:
+def _level(world: WorldFolder, product: Product) -> list[tuple[str, str, str]]:
+    """What was levelled, and how level the floor of the finished world is."""
+    view, level = world.manifest.seed_view, product.figures.get("level")
+    if view.get("tilt_before_deg") is None:
+        return []
+    after = (
+        f"{level['tilt_after_deg']:.2f}° after, floor at {100 * level['floor_offset_m']:.1f} cm"
+        if level
+        else "no floor to measure"
+    )
+    share = float(view.get("level_confidence", min(1.0, 2.0 * float(view.get("floor_inliers", 0.0)))))
+    how = f"{view.get('floor_method', '?')}, confidence {share:.2f}"
+    return [("tilt", f"{float(view['tilt_before_deg']):.2f}° before, {after}", how)]
+
+
+def _input(world: WorldFolder, product: Product) -> Section:
     from lyra_core.models.depth.picture import depth_picture
 
     frame = world.frames[0]
@@ -94,8 +109,10 @@ def _input(world: WorldFolder) -> Section:
         (
             "scale",
             f"camera {frame.camera.center[2]:.2f} m over the floor",
-            f"source: {view.get('scale_source', '?')}, confidence {float(view.get('scale_confidence', 0)):.2f}",
+            f"source: {view.get('scale_source', '?')}, confidence {float(view.get('scale_confidence', 0)):.2f}"
+            + (" (a guess: lyra rescale applies a measurement)" if view.get("scale_is_a_guess") else ""),
         ),
+        *_level(world, product),
         ("depth model", str(world.manifest.models.get("depth")), "video model: " + str(world.manifest.models["video"])),
         ("sky", f"{100 * frame.sky.mean():.0f} % of the photo", ""),
     )

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
 """The Kit entry point: menus, action, settings and life cycle. Everything it registers it takes back."""
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lyra.worldgen.model import Robot
 from lyra_core.navigation.controller import PurePursuit, PursuitSettings
-from numpy.typing import NDArray
 
 __all__ = ["Follower", "Step"]
 

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
 """What the view model may ask of Kit, as plain calls on the main thread (read_picture alone runs in a thread)."""
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import omni.kit.notification_manager as notifications
 import omni.kit.viewport.utility as viewport
 import omni.timeline
 import omni.usd
-from lyra.worldgen.robot import RobotDriver
 
 from lyra.worldgen import stage
 from lyra.worldgen.messages import Event, Opened
 from lyra.worldgen.model import Matrix, Robot
 from lyra.worldgen.path_editor import PathSketch
+from lyra.worldgen.robot import RobotDriver
 
 __all__ = ["KitPorts"]
 

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false
 """The live parameters of a path preset: one row each, rebuilt when the preset changes, not while a slider moves."""
 
 from __future__ import annotations

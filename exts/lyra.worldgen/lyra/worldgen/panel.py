@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
 """The open panel: ties view model, window and Kit's events together, and opens file pickers. Everything it holds it releases."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false
 """The camera path in the viewport: keyframe cameras and a curve through them, in an anonymous sublayer of the session layer.
 
 Each keyframe is a UsdGeom.Camera that can be moved with the usual gizmo; the curve shows their order and can be edited
@@ -19,7 +20,7 @@ from pxr import Gf, Sdf, Usd, UsdGeom, Vt
 
 __all__ = ["CURVE", "ROOT", "Matrix", "PathSketch", "view_of_camera"]
 
-Matrix = tuple[tuple[float, float, float, float], ...]
+Matrix = tuple[tuple[float, ...], ...]
 """4x4, row-major: a point of the camera frame as a column vector is multiplied from the right."""
 
 ROOT = Sdf.Path("/LyraPath")

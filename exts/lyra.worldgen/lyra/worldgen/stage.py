@@ -51,7 +51,7 @@ class LyraImportWorldCommand(omni.kit.commands.Command):
     def undo(self) -> None:
         """Take the import back."""
         if self._imported is not None:
-            stage_edits.remove_import(self._stage, self._imported)
+            stage_edits.remove_import(self._imported)
             self._imported = None
             self._tell("")
 

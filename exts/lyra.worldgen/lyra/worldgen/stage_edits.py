@@ -33,10 +33,10 @@ _GRAVITY = 9.81  # [m/s^2]
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import wrote: the world's prim, the layer (identifier), and the topmost specs that are new in it."""
+    """What an import wrote: the world's prim, the layer, and the topmost specs that are new in it."""
 
     prim: str
-    layer: str
+    layer: Sdf.Layer
     created: tuple[str, ...]
 
 
@@ -92,14 +92,12 @@ def import_world(stage: Usd.Stage, world_usd: Path, *, appearance: str = "splat"
         scene = _free_path(stage, parent, "PhysicsScene")
         created.append(_first_new(layer, scene))
         _define_scene(stage, scene)
-    return Imported(str(target), layer.identifier, tuple(created))
+    return Imported(str(target), layer, tuple(created))
 
 
-def remove_import(stage: Usd.Stage, imported: Imported) -> None:
+def remove_import(imported: Imported) -> None:
     """Take an import back: the layer is as it was before."""
-    layer = Sdf.Layer.Find(imported.layer)
-    if layer is not None:
-        _remove(layer, list(imported.created))
+    _remove(imported.layer, list(imported.created))
 
 
 def select_appearance(stage: Usd.Stage, world_prim: str, appearance: str) -> None:

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false
 """Colours and measures of the panel, close to Kit's dark theme. One dictionary, set once on the window's root."""
 
 from __future__ import annotations

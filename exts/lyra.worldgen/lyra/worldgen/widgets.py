@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false
 """Small bound widgets: each shows one display value of state.py and reports what the user did. No decisions about worlds."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# pyright: reportAttributeAccessIssue=false
 """The panel: draws a State with plain omni.ui and forwards what the user does. It computes nothing and decides nothing."""
 
 from __future__ import annotations

@@ -72,7 +72,9 @@ def working_guide(guide: Guide, known: NDArray[np.bool_], size: tuple[int, int] 
     inverse = np.where(solid > 0, 1.0 / np.maximum(guide.depth, 1e-3), 0).astype(np.float32)
     colour = np.where(use[..., None], guide.rgb, 0).astype(np.float32)
     small = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
-    cover, surface, nearness = cv2.split(cv2.resize(cv2.merge([weight, solid, inverse]), size, interpolation=cv2.INTER_AREA))
+    cover, surface, nearness = cv2.split(
+        cv2.resize(cv2.merge([weight, solid, inverse]), size, interpolation=cv2.INTER_AREA)
+    )
     seen = cover > 0.5
     rgb = np.where(seen[..., None], small / np.maximum(cover, 1e-6)[..., None], 0)
     depth = np.where(surface > 0, surface / np.maximum(nearness, 1e-9), 0)

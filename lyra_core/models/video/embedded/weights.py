@@ -29,7 +29,9 @@ def default_folder() -> Path:
     return Path(__file__).resolve().parents[4] / "data" / "models" / "video"
 
 
-def write_weights(folder: Path, state: Mapping[str, Tensor], shape: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+def write_weights(
+    folder: Path, state: Mapping[str, Tensor], shape: Mapping[str, Any], facts: Mapping[str, Any]
+) -> None:
     """Write fp16 weights and config.json (architecture, shape of the network, facts of its training)."""
     import torch
     from safetensors.torch import save_file

@@ -1,0 +1,205 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The embedded video model: an untrained network is the classical fill; known pixels stay; same seed, same bytes."""
+
+import numpy as np
+import pytest
+import torch
+
+from lyra_core.errors import ConfigError, ModelError
+from lyra_core.geometry import intrinsics_from_fov
+from lyra_core.memory import SpatialMemory
+from lyra_core.models.protocols import ModelProgress, VideoModel, VideoRequest
+from lyra_core.models.registry import video_model
+from lyra_core.models.video.embedded.base import (
+    classical_base,
+    decode_depth,
+    encode_depth,
+    working_guide,
+)
+from lyra_core.models.video.embedded.flow import sample
+from lyra_core.models.video.embedded.hybrid import detail_of, feathered
+from lyra_core.models.video.embedded.model import EmbeddedVideo, working_size
+from lyra_core.models.video.embedded.network import FillNetwork, Shape
+from lyra_core.models.video.embedded.tensors import past_of, stack_inputs, view_arrays
+from lyra_core.models.video.embedded.weights import write_weights
+from lyra_core.types import Camera, CameraPath, Frame
+
+SMALL = Shape(patch_channels=16, bottleneck=32, blocks=1, heads=2, context=False)
+WIDTH, HEIGHT = 256, 144
+
+
+def camera(aside: float = 0.0, width: int = WIDTH, height: int = HEIGHT) -> Camera:
+    pose = np.array([[1, 0, 0, aside], [0, 0, 1, 0], [0, -1, 0, 1.4], [0, 0, 0, 1.0]])
+    return Camera(intrinsics_from_fov(70, width, height), pose, width, height)
+
+
+def frame(index: int = 0) -> Frame:
+    """A board 2 m away before a wall 5 m away; stripes on both; a strip of sky on top."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    board = (x > 90) & (x < 150) & (y > 40)
+    sky = y < 12
+    depth = np.where(sky, 0, np.where(board, 2.0, 5.0)).astype(np.float32)
+    grey = 0.5 + 0.2 * np.sin(x / 5.0) + np.where(board, 0.25, 0)
+    rgb = np.clip(np.stack([grey, grey * 0.8, np.where(sky, 0.9, grey * 0.6)], -1), 0, 1).astype(np.float32)
+    return Frame(index, rgb, depth, sky, camera(), np.ones_like(sky))
+
+
+def memory() -> SpatialMemory:
+    held = SpatialMemory()
+    held.insert(frame())
+    return held
+
+
+def network(trained: bool = False) -> FillNetwork:
+    torch.manual_seed(0)
+    net = FillNetwork(SMALL).eval()
+    if trained:
+        with torch.no_grad():
+            for last in (net.head, net.smooth[2]):
+                last.weight.normal_(0, 0.02)  # pyright: ignore
+    return net
+
+
+def save(folder, net: FillNetwork) -> None:
+    write_weights(folder, net.state_dict(), net.shape.plain(), {"step": 1})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save(tmp_path, network(trained=True))
+    return tmp_path
+
+
+def test_an_untrained_network_returns_the_classical_base_in_one_step():
+    guide = memory().guide(camera(0.4))
+    view = working_guide(guide, guide.known)
+    assert 0.05 < (~view.known).mean() < 0.6
+    inputs = stack_inputs([view_arrays(view, [past_of(frame().rgb, frame().depth, camera())])])
+    with torch.no_grad():
+        made = sample(network(), inputs)
+    rgb, code = classical_base(view)
+    torch.testing.assert_close(made, inputs.base)
+    np.testing.assert_allclose(made[0, :3].numpy().transpose(1, 2, 0) * 0.5 + 0.5, rgb, atol=1e-6)
+    np.testing.assert_allclose(made[0, 3].numpy(), code, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_the_network_never_changes_known_pixels_but_does_change_holes(steps):
+    guide = memory().guide(camera(0.4))
+    view = working_guide(guide, guide.known)
+    inputs = stack_inputs([view_arrays(view, [])])
+    noise = torch.randn(inputs.base.shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        made = sample(network(trained=True), inputs, steps, noise)
+    changed = (made - inputs.base).abs().amax(1)[0].numpy() > 1e-5
+    assert not changed[view.known].any()
+    assert changed[~view.known].mean() > 0.9
+
+
+def test_the_base_continues_depth_between_its_neighbours_and_keeps_sky_far():
+    guide = memory().guide(camera(0.4))
+    view = working_guide(guide, guide.known)
+    _, code = classical_base(view)
+    depth, sky = decode_depth(code, view.scale)
+    hole = ~view.known & (np.mgrid[0:72, 0:128][0] > 10)
+    assert (depth[hole] > 1.5).all()
+    assert np.median(depth[hole]) < 10  # the bug of float32 Telea would send it anywhere
+    assert sky[view.known & np.isinf(view.depth)].all()
+    assert not sky[view.known & np.isfinite(view.depth)].any()
+
+
+def test_depth_survives_its_encoding():
+    depth = np.array([[0.5, 2.0, 30.0, np.inf]], np.float32)
+    back, sky = decode_depth(encode_depth(depth, 4.0), 4.0)
+    np.testing.assert_allclose(back[0, :3], depth[0, :3], rtol=1e-5)
+    assert sky.tolist() == [[False, False, False, True]]
+
+
+def test_feathering_keeps_known_values_and_leaves_no_step_at_the_rim():
+    known = np.ones((40, 60), bool)
+    known[:, 30:] = False
+    full = np.full((40, 60, 3), 0.7, np.float32)
+    guess = np.full((40, 60, 3), 0.4, np.float32)
+    made = feathered(full, known, guess, 5.0)
+    assert np.array_equal(made[known], full[known])
+    assert abs(made[20, 30, 0] - 0.7) < 0.05  # joins
+    assert abs(made[20, 58, 0] - 0.4) < 0.02  # and fades
+    assert (np.diff(made[20, 29:, 0]) <= 1e-6).all()
+
+
+def test_detail_of_a_flat_picture_is_nothing():
+    assert np.abs(detail_of(np.full((30, 40, 3), 0.3, np.float32), 4.0)).max() < 1e-6
+
+
+def test_working_sizes_are_multiples_of_eight_near_the_area_of_training():
+    assert working_size(camera()) == (128, 72)
+    for width, height in ((640, 480), (480, 640), (832, 480), (1000, 300)):
+        w, h = working_size(camera(0, width, height))
+        assert w % 8 == 0
+        assert h % 8 == 0
+        assert 0.7 < w * h / (128 * 72) < 1.4
+        assert abs(np.log(w / h) - np.log(width / height)) < 0.2
+
+
+def request(frames: int) -> tuple[VideoRequest, SpatialMemory]:
+    held = memory()
+    poses = [camera(0.1 * (i + 1)).world_from_camera for i in range(frames)]
+    lens = np.tile(camera().intrinsics, (frames, 1, 1))
+    path = CameraPath(np.stack(poses), lens, WIDTH, HEIGHT)
+    return VideoRequest(path, 1, held, (frame(),), None, np.random.default_rng(3)), held
+
+
+def run(model: VideoModel, frames: int = 4) -> dict[int, Frame]:
+    asked, held = request(frames)
+    made: dict[int, Frame] = {}
+    for item in model.generate(asked):
+        if not isinstance(item, ModelProgress):
+            held.insert(item)
+            made[item.index] = item
+    return made
+
+
+@pytest.mark.parametrize("options", [{}, {"steps": 2, "grain": 0.0, "geometry": "network"}])
+def test_frames_are_complete_deterministic_and_keep_what_the_memory_shows(folder, options):
+    first, second = (run(EmbeddedVideo(folder, **options)) for _ in range(2))
+    assert sorted(first) == [1, 2, 3, 4]
+    for index, made in first.items():
+        assert made.rgb.tobytes() == second[index].rgb.tobytes()
+        assert made.depth.tobytes() == second[index].depth.tobytes()
+        assert ((made.depth > 0) | made.sky).all()
+    last = first[4]
+    guide = memory().guide(last.camera)
+    same = guide.known & ~last.owned & (guide.source == 0)
+    assert same.mean() > 0.3
+    np.testing.assert_allclose(last.rgb[same], np.clip(guide.rgb, 0, 1)[same], atol=1e-6)
+
+
+def test_another_seed_gives_another_fill_with_more_than_one_step(folder):
+    model = EmbeddedVideo(folder, steps=2, grain=0.0)
+    guide = memory().guide(camera(0.4))
+    one, two = (model.complete(guide, 1, np.random.default_rng(seed)) for seed in (1, 2))
+    assert not np.array_equal(one.rgb[one.owned], two.rgb[two.owned])
+
+
+def test_the_model_records_its_options_and_weights_for_the_manifest(folder):
+    record = EmbeddedVideo(folder, steps=3).record()
+    assert record["video_steps"] == 3
+    assert len(record["video_weights_sha256"]) == 64
+
+
+def test_missing_weights_are_refused_with_the_way_to_make_them(tmp_path):
+    with pytest.raises(ModelError, match="lyra train video"):
+        video_model("embedded", folder=tmp_path)
+
+
+def test_weights_that_are_cut_short_are_refused_by_name(folder):
+    file = folder / "video.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="cannot be used"):
+        EmbeddedVideo(folder).complete(memory().guide(camera(0.4)), 1, np.random.default_rng(0))
+
+
+def test_options_out_of_range_are_refused(folder):
+    with pytest.raises(ConfigError, match="geometry"):
+        EmbeddedVideo(folder, geometry="guess")

@@ -60,11 +60,10 @@ def fill(
     """What fills holes best: classical inpainting, patch fill, the embedded model; on held-out scenes."""
 
     def task(console: Console) -> int:
-        import torch
-
+        from lyra_core.training.acceleration import single_thread
         from lyra_core.training.fill_evaluation import evaluate_fill
 
-        torch.set_num_threads(1)
+        single_thread()
         report = evaluate_fill(_chosen(data, scenes), seeds=seeds, weights=weights, progress=_tell)
         _write(out, "fill", report.text(), report.as_json())
         console.say(report.text())
@@ -88,11 +87,10 @@ def ablation(
     """What each part of the method is worth: the paper's ablation, for the embedded model."""
 
     def task(console: Console) -> int:
-        import torch
-
         from lyra_core.training.ablation_evaluation import evaluate_ablation
+        from lyra_core.training.acceleration import single_thread
 
-        torch.set_num_threads(1)
+        single_thread()
         report = evaluate_ablation(
             _chosen(data, scenes), seeds=seeds, weights=weights, plain_weights=plain_weights, progress=_tell
         )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lyra_core.errors import MissingDependencyError
 
-__all__ = ["Runtime"]
+__all__ = ["Runtime", "single_thread"]
 
 
 class Runtime:
@@ -77,3 +77,10 @@ class Runtime:
         """One line for the log."""
         how = "plain torch" if self._accelerator is None else f"accelerate, {self._accelerator.mixed_precision}"
         return f"{self.device}, process {self.rank + 1} of {self.world}, {how}"
+
+
+def single_thread() -> None:
+    """One torch thread: results do not depend on the machine's core count, and timings are those of one core."""
+    import torch
+
+    torch.set_num_threads(1)

@@ -79,7 +79,7 @@ class GeometryPlan:
 QUICK = GeometryPlan(rooms=2, frames=8, width=416, height=240)
 
 
-def _product_frames(room: Room, frames: list[Frame], seed: int) -> tuple[list[Frame], NDArray[np.float64], SeedView]:
+def _product_frames(frames: list[Frame], seed: int) -> tuple[list[Frame], NDArray[np.float64], SeedView]:
     """The product's path from the photo on; also room_from_world (4, 4) and the levelled seed view."""
     from lyra_core.generation.loop import FinishedChunk, generate_chunks, storable
     from lyra_core.generation.plan import plan_chunks
@@ -229,7 +229,7 @@ def evaluate_room(plan: GeometryPlan, number: int) -> list[dict[str, Any]]:
             depths = noisy_depths(np.random.default_rng([number, 5]), frames, plan.noise)
             used = [replace(f, depth=d) for f, d in zip(frames, depths, strict=True)]
         elif setting == "product":
-            used, pose, _ = _product_frames(room, frames, number)
+            used, pose, _ = _product_frames(frames, number)
             seen_frames = frames[:1]
         seen = seen_surface(room.scene, seen_frames)
         world = mesh_from_frames(used, config=MeshConfig(triangles=150_000))

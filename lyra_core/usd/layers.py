@@ -78,9 +78,10 @@ def save_stage(stage: Usd.Stage, path: Path, *, sublayers: Sequence[str] = ()) -
     return path
 
 
-def add_class_label(prim: Usd.Prim, label: str) -> None:
-    """Give prim the semantic class label (UsdSemantics, inherited by its descendants)."""
-    UsdSemantics.LabelsAPI.Apply(prim, "class").CreateLabelsAttr(Vt.TokenArray([label]))
+def add_class_label(prim: Usd.Prim, label: str | Sequence[str]) -> None:
+    """Give prim the semantic class label, or several (UsdSemantics, inherited by its descendants)."""
+    names = [label] if isinstance(label, str) else list(label)
+    UsdSemantics.LabelsAPI.Apply(prim, "class").CreateLabelsAttr(Vt.TokenArray(names))
 
 
 def usd_value(value: Any) -> Any:

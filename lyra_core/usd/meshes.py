@@ -23,6 +23,7 @@ __all__ = [
     "define_collider",
     "define_mesh",
     "linear_from_srgb",
+    "merge_visual",
     "mesh_of",
     "read_collision_tiles",
     "vertex_normals",
@@ -129,13 +130,71 @@ def _define_ground(stage: Usd.Stage, path: str, floor_z: float, tiles: Sequence[
     UsdPhysics.CollisionAPI.Apply(plane.GetPrim()).CreateCollisionEnabledAttr(True)
 
 
-def write_visual(path: Path, mesh: Mesh, *, label: str | None = None, fps: float = 16.0) -> Path:
-    """Write /Visual/mesh to a .usdc file; returns its path."""
+def write_visual(
+    path: Path,
+    mesh: Mesh,
+    *,
+    label: str | None = None,
+    parts: Sequence[tuple[str, str, Mesh]] = (),
+    fps: float = 16.0,
+) -> Path:
+    """Write /Visual/mesh to a .usdc file; returns its path.
+
+    parts: (name, class label, mesh) of the pieces of mesh. With them /Visual/mesh is an Xform and each piece a prim
+    below it: annotators look labels up by prim, and whether they see those of a UsdGeom.Subset is not documented.
+    Purpose and visibility stay at their defaults, for RTX sensors pass over what is guide, proxy or invisible.
+    Errors: InputError for repeated or illegal names and broken meshes.
+    """
     stage = new_stage("Visual", fps=fps)
-    prim = define_mesh(stage, "/Visual/mesh", mesh)
+    if not parts:
+        prim = define_mesh(stage, "/Visual/mesh", mesh).GetPrim()
+    else:
+        names = [name for name, _, _ in parts]
+        if len(set(names)) < len(names) or not all(Sdf.Path.IsValidIdentifier(n) for n in names):
+            raise InputError(
+                "Names of mesh parts must be unique USD identifiers", got=", ".join(names[:5]), do="Rename the parts"
+            )
+        prim = UsdGeom.Xform.Define(stage, "/Visual/mesh").GetPrim()
+        for name, part_label, piece in parts:
+            add_class_label(define_mesh(stage, f"/Visual/mesh/{name}", piece).GetPrim(), part_label)
     if label:
-        add_class_label(prim.GetPrim(), label)
+        add_class_label(prim, label)
     return save_stage(stage, path)
+
+
+def merge_visual(stage: Usd.Stage, path: str) -> None:
+    """Turn the Xform of labelled parts at path into one UsdGeom.Mesh with a labelled subset for each part.
+
+    For sensors that know one mesh only (Isaac Lab's RayCaster takes the first mesh below its path). Does nothing if
+    there is a mesh already. Edits the layer that is the edit target; the parts must be defined in it.
+    """
+    prim = stage.GetPrimAtPath(path)
+    children = [UsdGeom.Mesh(p) for p in prim.GetChildren() if p.IsA(UsdGeom.Mesh)] if prim else []
+    if not children:
+        return
+    pieces = [mesh_of(c.GetPrim()) for c in children]
+    names = [(c.GetPrim().GetName(), list(c.GetPrim().GetAttribute("semantics:labels:class").Get())) for c in children]
+    colors = [c.GetDisplayColorPrimvar().ComputeFlattened() for c in children]
+    starts = np.cumsum([0, *(len(p.vertices) for p in pieces)])
+    merged = Mesh(
+        np.concatenate([p.vertices for p in pieces]),
+        np.concatenate([p.faces + np.int32(s) for p, s in zip(pieces, starts[:-1], strict=True)]),
+        np.concatenate([np.array(c.GetNormalsAttr().Get(), np.float32) for c in children]),
+    )
+    for child in children:
+        stage.RemovePrim(child.GetPath())
+    mesh = define_mesh(stage, path, merged)
+    if all(c is not None and len(c) for c in colors):
+        primvar = mesh.CreateDisplayColorPrimvar(UsdGeom.Tokens.vertex)
+        primvar.Set(Vt.Vec3fArray.FromNumpy(np.concatenate([np.array(c, np.float32) for c in colors])))
+    first = 0
+    for (name, labels), piece in zip(names, pieces, strict=True):
+        rows = Vt.IntArray.FromNumpy(np.arange(first, first + len(piece.faces), dtype=np.int32))
+        subset = UsdGeom.Subset.CreateGeomSubset(
+            mesh, name, UsdGeom.Tokens.face, rows, "semantics", UsdGeom.Tokens.partition
+        )
+        add_class_label(subset.GetPrim(), labels)
+        first += len(piece.faces)
 
 
 def write_collision(
@@ -143,12 +202,12 @@ def write_collision(
     tiles: Sequence[tuple[str, Mesh]],
     *,
     floor_z: float = 0.0,
-    labels: Mapping[str, str] | None = None,
+    labels: Mapping[str, str | Sequence[str]] | None = None,
     fps: float = 16.0,
 ) -> Path:
     """Write /Collision/<tile name> for each tile and the guide plane /Collision/ground; returns the path.
 
-    labels: class label by tile name. Errors: InputError for no tiles, repeated or illegal names, broken meshes.
+    labels: class label, or several, by tile name. Errors: InputError for no tiles, repeated or illegal names, broken meshes.
     """
     names = [name for name, _ in tiles]
     if not names:

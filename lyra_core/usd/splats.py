@@ -98,7 +98,8 @@ def write_appearance(path: Path, gaussians: Gaussians, sky: Gaussians | None = N
     stage = new_stage("Appearance", fps=fps)
     define_splats(stage, "/Appearance/splats", gaussians)
     if sky is not None and len(sky):
-        define_splats(stage, "/Appearance/sky", sky)
+        # Sky has no surface: it exists among the splats only, and says so.
+        add_class_label(define_splats(stage, "/Appearance/sky", sky), "sky")
     return save_stage(stage, path)
 
 

@@ -53,7 +53,8 @@ def write_world(  # noqa: PLR0913 - one argument per part of a world
     sky: Gaussians | None = None,
     floor_z: float = 0.0,
     metadata: Mapping[str, Any] | None = None,
-    labels: Mapping[str, str] | None = None,
+    labels: Mapping[str, str | Sequence[str]] | None = None,
+    visual_parts: Sequence[tuple[str, str, Mesh]] = (),
     map_metadata: Mapping[str, Any] | None = None,
     appearance: Appearance = "splat",
 ) -> tuple[Path, ...]:
@@ -67,7 +68,8 @@ def write_world(  # noqa: PLR0913 - one argument per part of a world
     camera_path: the cameras of the video. spawns: robot poses. floor_z: height [m] of the floor.
     metadata: provenance (scale source, models, seed, ...); stored as customLayerData `lyra`.
     labels: semantic class by path under /World, e.g. {"Visual/mesh": "room", "Collision/tile_0_0": "floor"};
-        /World itself is always `environment`.
+        /World itself is always `environment`. A tile may have several.
+    visual_parts: (name, class label, mesh) of the pieces of visual; each becomes a prim /World/Visual/mesh/<name>.
     map_metadata: what is known of the occupancy map. appearance: the variant that is selected at first.
 
     Returns the written paths. Errors: InputError for broken arrays or names, WorldError if a file cannot be written.
@@ -89,13 +91,19 @@ def write_world(  # noqa: PLR0913 - one argument per part of a world
     tile_labels = {name: labels[f"Collision/{name}"] for name, _ in tiles if f"Collision/{name}" in labels}
     return (
         write_collision(payload / "collision.usdc", tiles, floor_z=floor_z, labels=tile_labels, fps=fps),
-        write_visual(payload / "visual.usdc", visual, label=labels.get("Visual/mesh"), fps=fps),
+        write_visual(
+            payload / "visual.usdc", visual, label=_one(labels.get("Visual/mesh")), parts=visual_parts, fps=fps
+        ),
         write_appearance(payload / "appearance.usdc", gaussians, sky, fps=fps),
         *write_cameras(payload / "cameras.usda", camera_path),
         write_navigation(payload / "navigation.usda", spawns, map_metadata=map_metadata, fps=fps),
         _write_root(Path(folder) / "world.usda", camera_path, metadata or {}, appearance),
         _write_physics_root(Path(folder) / "world_physics.usda", camera_path),
     )
+
+
+def _one(label: str | Sequence[str] | None) -> str | None:
+    return label if label is None or isinstance(label, str) else label[0]
 
 
 def _write_root(path: Path, camera_path: CameraPath, metadata: Mapping[str, Any], appearance: Appearance) -> Path:

@@ -185,7 +185,8 @@ def test_metrics_know_equal_pictures_and_ties():
     assert verdict([0.5, 0.6, 0.4, 0.5], higher_is_better=False) == "worse"
     assert verdict([0.5, -0.6, 0.4, -0.5], higher_is_better=True) == "tie"
     mean, low, high = bootstrap([1.0, 2.0, 3.0, float("nan")])
-    assert low <= mean == pytest.approx(2.0) <= high
+    assert mean == pytest.approx(2.0)
+    assert low <= mean <= high
 
 
 def test_push_pull_of_a_constant_picture_is_that_constant():

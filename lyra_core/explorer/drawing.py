@@ -57,6 +57,7 @@ class Drawing:
         self._lock = threading.RLock()
         self._robot_stop = threading.Event()
         scene.set_up_direction("+z")
+        scene.configure_default_lights(cast_shadow=False)  # shadows of a scan say nothing and cost most of a view
 
     def show(self, layer: str, visible: bool) -> None:
         """Switch a layer on or off."""

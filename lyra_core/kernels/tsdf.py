@@ -75,6 +75,8 @@ def integrate_rows(
                                         w = 0.0
                                 else:
                                     w = 0.0
+                        elif s > truncation:
+                            w = w * 0.25
                         if w > 0.0:
                             k = slot * 512 + row * 8 + i
                             before = weight_out[k]

@@ -90,7 +90,7 @@ def fill_with(
     depth, sky = decode_depth(made[3], one.view.scale)
     depth = np.where(sky, np.inf, depth).astype(np.float32)
     depth = np.where(one.view.known, one.view.depth, depth).astype(np.float32)
-    return np.clip(made[:3].transpose(1, 2, 0) * 0.5 + 0.5, 0, 1), depth
+    return np.clip(made[:3].transpose(1, 2, 0) * 0.5 + 0.5, 0, 1).astype(np.float32), depth
 
 
 def _one(

@@ -13,6 +13,7 @@ from pxr import Ar, Sdf, Usd, UsdShade, UsdUtils, UsdValidation
 
 from lyra_core.errors import WorldError
 from lyra_core.usd.layers import add_class_label, new_stage, open_stage, save_stage
+from lyra_core.usd.meshes import merge_visual
 from lyra_core.usd.validation import Finding, _nvidia_engine, _nvidia_findings, _openusd_findings
 from lyra_core.usd.world import Appearance, _add_variants
 
@@ -104,6 +105,7 @@ def write_terrain(world: Path, file: Path, *, appearance: Appearance = "mesh") -
     for part in _TERRAIN_PARTS:
         Sdf.CopySpec(_layer_of(world, f"payload/{part.lower()}.usdc"), f"/{part}", layer, f"/World/{part}")
         Usd.ModelAPI(stage.GetPrimAtPath(f"/World/{part}")).SetKind("component")
+    merge_visual(stage, "/World/Visual/mesh")
     root = _layer_of(world, "world.usda")
     Sdf.CopySpec(root, "/World/PhysicsMaterials", layer, "/World/PhysicsMaterials")
     prim = stage.GetDefaultPrim()

@@ -19,7 +19,7 @@ from pxr import Sdf, Usd, UsdGeom, Vt
 from lyra_core.errors import WorldError
 from lyra_core.types import Gaussians
 from lyra_core.usd.checks import require_gaussians
-from lyra_core.usd.layers import new_stage, open_stage, save_stage
+from lyra_core.usd.layers import add_class_label, new_stage, open_stage, save_stage
 
 __all__ = [
     "SPLAT_TYPE",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +16,20 @@ import typer
 pytest.importorskip("pxr")
 
 from lyra_core.cli import drive as command
-from lyra_core.errors import ConfigError, InputError, PathError, WorldError
+from lyra_core.errors import ConfigError, InputError, MissingDependencyError, PathError, WorldError
 from lyra_core.navigation import FREE, OccupancyGrid, build_grid, write_map
 from lyra_core.pipeline import drive_video
 from lyra_core.pipeline.begin import write_plan
 from lyra_core.pipeline.drive import drive
 from lyra_core.pipeline.events import Finished, Note, Progress
+from lyra_core.pipeline.report import Section, write_report
+from lyra_core.pipeline.report.drive_report import forget_drives
 from lyra_core.reconstruction.ply import write_ply
 from lyra_core.reconstruction.video import read_video
 from lyra_core.simulation import is_available
 from lyra_core.types import Mesh
 from lyra_core.usd.robot_shapes import RobotLook
-from lyra_core.world import Manifest, WorldFolder
+from lyra_core.world import Manifest, WorldFolder, digest_file, read_manifest
 from tests.simulation.test_drive import house
 from tests.usd.conftest import write_room
 from tests.usd.synthetic import join, some_gaussians, some_path
@@ -93,6 +96,29 @@ def test_random_drives_reach_and_leave_figures_a_picture_and_a_video(world, monk
 
 
 @physics
+def test_the_report_and_the_manifest_show_the_last_drive(world):
+    write_report(
+        world, title="House", passed=True, summary=[("frames", "8")], sections=[Section("Mesh")], data={"a": 1}
+    )
+    for seed in (1, 2):
+        run(world, random=2, seed=seed, video=False)
+    html = (world / "report.html").read_text()
+    assert html.count("<h2>Drives</h2>") == 1
+    assert html.index("<h2>Mesh</h2>") < html.index("<h2>Drives</h2>") < html.index("</main>")
+    assert html.count("data:image/png;base64,") == 1
+    assert "2 of 2" in html
+    data = json.loads((world / "report.json").read_text())
+    assert data["a"] == 1
+    assert (data["drive"]["seed"], data["drive"]["reached"]) == (2, 2)
+    outputs = read_manifest(world).outputs
+    for name in ("navigation/drive.json", "navigation/drive.png"):
+        assert outputs[name] == digest_file(world / name)
+    assert "navigation/drive.mp4" not in outputs
+    forget_drives(world)
+    assert not (world / "navigation" / "drive.json").exists()
+
+
+@physics
 def test_a_goal_in_the_other_room_is_reached_from_the_spawn_pose(world):
     done, _ = run(world, goal=(4.9, 3.0), video=False)
     assert done.passed
@@ -153,6 +179,18 @@ def test_what_is_no_drive_is_refused(world, tmp_path):
         list(drive(world, random=1, robot="nova_carter"))
     with pytest.raises(WorldError, match="not a world"):
         list(drive(tmp_path, random=1))
+    with pytest.raises(InputError, match="Unknown physics engine"):
+        list(drive(world, random=1, engine="bullet"))
+
+
+def test_newton_without_its_environment_is_refused_with_the_commands_that_make_it(world, monkeypatch):
+    monkeypatch.delenv("LYRA_NEWTON_PYTHON", raising=False)
+    with pytest.raises(MissingDependencyError, match=r"pip install .newton\[sim\]==1\.8\.0"):
+        list(drive(world, random=1, engine="newton"))
+    with pytest.raises(MissingDependencyError, match="cannot run Newton"):
+        list(drive(world, random=1, engine="newton", newton_python=Path(sys.executable)))
+    with pytest.raises(MissingDependencyError, match="no such interpreter"):
+        list(drive(world, random=1, engine="newton", newton_python=Path("nowhere/python")))
 
 
 def test_the_robot_camera_looks_along_the_robots_x_axis_from_its_mount():

@@ -164,6 +164,65 @@ def test_cameras_of_a_transforms_file_are_used(foreign, tmp_path):
     assert np.median(error) < 0.02
 
 
+def test_an_interrupted_import_goes_on_from_its_frames(world, foreign, tmp_path, monkeypatch):
+    import shutil
+
+    from lyra_core.pipeline import imports
+
+    out = Path(shutil.copytree(world[0], tmp_path / "w"))
+    (out / "world.usda").unlink()
+    monkeypatch.setattr(imports, "render_frames", lambda *a, **k: pytest.fail("frames are not rendered again"))
+    config = box_room.small_config()
+    events = list(import_splats(foreign, out, ImportOptions(up="-y"), config=config, resume=True))
+    assert isinstance(events[-1], Finished)
+    assert (out / "world.usda").is_file()
+    other = tmp_path / "other.ply"
+    other.write_bytes(foreign.read_bytes() + b"\0")
+    with pytest.raises(InputError, match="another file"):
+        list(import_splats(other, out, ImportOptions(up="-y"), config=config, resume=True))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(WorldError, match="no interrupted import"):
+        list(import_splats(foreign, tmp_path / "mine", config=config, resume=True))
+
+
+def test_a_world_without_any_floor_says_so_and_sets_no_robot_down(tmp_path):
+    """A ball of Gaussians seen from inside: nothing in it is level."""
+    rng = np.random.default_rng(2)
+    ball = rng.normal(size=(9000, 3))
+    ball *= 2.5 / np.linalg.norm(ball, axis=1, keepdims=True)
+    cloud = blob(rng, ball, 0.06, 0.95)
+    write_ply(tmp_path / "ball.ply", cloud)
+    events = imported(tmp_path / "ball.ply", tmp_path / "world", scale=1.0)
+    text = " ".join(e.message for e in events if isinstance(e, Note))
+    assert "no floor found" in text
+    assert json.loads((tmp_path / "world" / "navigation" / "spawn.json").read_text()) == []
+    with np.load(tmp_path / "world" / "navigation" / "layers.npz") as layers:
+        assert (layers["state"] != 0).all()
+        assert not layers["reachable"].any()
+
+
+def test_a_ply_that_plyfile_wrote_is_read_whatever_its_order_and_byte_order(room, tmp_path):
+    plyfile = pytest.importorskip("plyfile", reason="the extra [test] is not installed")
+    part = room.subset(np.arange(len(room)) < 500)
+    logit = np.log(part.opacities / (1 - part.opacities))
+    columns = {"rot_3": part.quats_wxyz[:, 3], "opacity": logit, "x": part.means[:, 0], "extra": logit * 0}
+    columns |= {f"rot_{i}": part.quats_wxyz[:, i] for i in range(3)} | {"y": part.means[:, 1], "z": part.means[:, 2]}
+    columns |= {f"scale_{i}": np.log(part.scales[:, i]) for i in range(3)}
+    columns |= {f"f_dc_{i}": part.sh[:, 0, i] for i in range(3)}
+    table = np.zeros(500, [(name, "f8") for name in columns])
+    for name, values in columns.items():
+        table[name] = values
+    element = plyfile.PlyElement.describe(table, "vertex")
+    for order, text in ((">", False), ("<", False), ("<", True)):
+        file = tmp_path / f"foreign{order == '>'}{text}.ply"
+        plyfile.PlyData([element], byte_order=order, text=text, comments=["by plyfile"]).write(file)
+        read = read_imported(file, kind="ply").gaussians
+        np.testing.assert_allclose(read.means, part.means, atol=1e-5)
+        np.testing.assert_allclose(read.scales, part.scales, rtol=1e-4)
+        np.testing.assert_allclose(read.opacities, part.opacities, atol=1e-5)
+
+
 def broken(room: Gaussians, **changes) -> Gaussians:
     values = {n: np.array(getattr(room, n)[:2000]) for n in ("means", "quats_wxyz", "scales", "opacities", "sh")}
     for name, (row, value) in changes.items():

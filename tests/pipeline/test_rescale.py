@@ -108,6 +108,15 @@ def test_a_known_length_is_that_long_afterwards(world):
     assert read_manifest(world).seed_view["scale_factor"] == pytest.approx(2.0, rel=1e-6)
 
 
+def test_two_points_of_the_world_are_as_far_apart_as_was_measured(world):
+    before = read_manifest(world).seed_view["camera_height_m"]
+    run(world, between=(0.0, 0.0, 0.0, 0.0, 3.0, 4.0, 10.0))
+    view = read_manifest(world).seed_view
+    assert (view["scale_source"], view["scale_is_a_guess"]) == ("known length", False)
+    assert view["camera_height_m"] == pytest.approx(2 * before, rel=1e-12)
+    assert view["scale_history"][-1]["asked"] == {"between": [0.0, 0.0, 0.0, 0.0, 3.0, 4.0, 10.0]}
+
+
 def test_a_camera_height_applied_twice_changes_nothing_the_second_time(world):
     run(world, camera_height=1.2)
     before = content(world)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lyra_core.errors import ConfigError, ModelError
 from lyra_core.models.protocols import ModelProgress, VideoRequest
 from lyra_core.models.video.embedded.base import HEIGHT, WIDTH, decode_depth, encode_depth, working_guide
-from lyra_core.models.video.embedded.hybrid import detail_of, enlarge, feathered
+from lyra_core.models.video.embedded.hybrid import detail_of, enlarge, feathered, rim_blend
 from lyra_core.models.video.embedded.weights import WEIGHTS_FILE, default_folder, read_config, read_network
 from lyra_core.models.video.fill.clean import trusted
 from lyra_core.models.video.fill.geometry import complete_geometry
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["EmbeddedVideo", "working_size"]
 
 _CELL = 8  # the network's pictures have sides that are multiples of this
+_RIM = 2.0  # [px of the network] over which the classical base hands over to the network
 _QUICK = TextureSettings(rounds=(3, 2, 1, 1))  # only the grain is used: less search will do
 
 
@@ -174,7 +175,9 @@ class EmbeddedVideo:
                 made = sample(self._network, inputs, self._steps, noise)[0].numpy()
         finally:
             torch.set_num_threads(threads)
-        return np.ascontiguousarray(made[:3].transpose(1, 2, 0) * 0.5 + 0.5), np.array(made[3]), view.scale
+        base = inputs.base[0].numpy()
+        whole = rim_blend(*(np.ascontiguousarray(x.transpose(1, 2, 0)) for x in (made, base)), view.known, _RIM)
+        return whole[..., :3] * np.float32(0.5) + np.float32(0.5), np.ascontiguousarray(whole[..., 3]), view.scale
 
 
 def _full_depth(

@@ -76,7 +76,7 @@ def integrate_rows(
                                 else:
                                     w = 0.0
                         elif s > truncation:
-                            w = w * 0.25
+                            w = w * 0.35
                         if w > 0.0:
                             k = slot * 512 + row * 8 + i
                             before = weight_out[k]

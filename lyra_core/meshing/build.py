@@ -50,8 +50,10 @@ def mesh_from_frames(frames: Iterable[Frame], *, config: MeshConfig | None = Non
     views = make_views(frames, config)
     max_range = choose_range(views) if config.max_range is None else config.max_range
     voxel = choose_voxel_size(views, config, max_range)
-    raw, planes = _straight(_surface(views, voxel, max_range, config), voxel, config)
+    raw = _surface(views, voxel, max_range, config)
+    # Found before anything is straightened: its roughness says what the depth was worth.
     plan = find_floor(raw, views, floor_z=floor_z, voxel=voxel, config=config)
+    raw, planes = _straight(raw, voxel, config)
     if plan is None:
         _LOG.warning("no floor found near z = %.2f m; the collider has no floor slab", floor_z)
     else:
@@ -112,7 +114,8 @@ def _surface(views: list[View], voxel: float, max_range: float, config: MeshConf
             got=f"{len(views)} views, voxels of {voxel:g} m",
             do="Check depth scale and camera poses",
         )
-    mesh = drop_small_parts(mesh, share=config.min_component, least=max(config.min_area, (4 * voxel) ** 2))
+    least = max(config.min_area, (4 * voxel) ** 2)
+    mesh = drop_small_parts(mesh, share=config.min_component, least=least, long=max(0.12, 4 * voxel))
     return drop_nonmanifold(drop_degenerate(fill_small_holes(mesh, max_edges=12), min_area=1e-10))
 
 

@@ -111,14 +111,24 @@ def labels(faces: _I, count: int) -> tuple[int, NDArray[np.int32]]:
     return connected_components(graph, directed=False)
 
 
-def drop_small_parts(mesh: Mesh, *, share: float, least: float) -> Mesh:
-    """Without parts smaller than both share of the largest part's area and least [m^2]; the largest stays."""
+def drop_small_parts(mesh: Mesh, *, share: float, least: float, long: float = np.inf) -> Mesh:
+    """Without parts smaller than both share of the largest part's area and least [m^2]; the largest stays.
+
+    long: parts that reach this far [m] stay too, if they have a tenth of that area: a pole is thin, dust is not long.
+    """
     if not len(mesh.faces):
         return mesh
     count, label = labels(mesh.faces, len(mesh.vertices))
     owner = label[mesh.faces[:, 0]]
     area = np.bincount(owner, face_areas(mesh.vertices, mesh.faces), count)
-    keep = area >= min(share * area.max(), least)
+    least = min(share * area.max(), least)
+    keep = area >= least
+    if np.isfinite(long):
+        used = np.unique(mesh.faces)
+        low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
+        np.minimum.at(low, label[used], mesh.vertices[used])
+        np.maximum.at(high, label[used], mesh.vertices[used])
+        keep |= ((high - low).max(axis=1) >= long) & (area >= 0.1 * least)
     return compact(mesh.vertices, mesh.faces[keep[owner]], mesh.colors)
 
 

@@ -19,6 +19,7 @@ __all__ = ["View", "choose_range", "choose_views", "choose_voxel_size", "make_vi
 
 _STEEP = 14.0  # tangent of the incidence angle (86 degrees)
 _RAMP = 0.1  # a step in depth is clean if those beside it are smaller than this share of it
+_FINER = 1.6  # the fused surface has this many times the triangles asked for: flat parts lose theirs afterwards
 _COPY_WEIGHT = 0.3  # pixels copied from earlier frames against pixels that this frame invented
 _STREET = 60.0  # m; nothing farther is a collider
 
@@ -160,4 +161,4 @@ def choose_voxel_size(views: list[View], config: MeshConfig, max_range: float) -
         coarse.allocate(np.where(view.depth < max_range, view.depth, 0).astype(np.float32), view.camera)
     # Measured on rooms, streets and photos: blocks meet 2.2 to 2.9 times the area; a voxel face makes two triangles.
     area = len(coarse) * (BLOCK * coarse.voxel_size) ** 2 / 2.4
-    return float(np.clip(np.sqrt(2.0 * area / config.triangles), 0.015, 0.20))
+    return float(np.clip(np.sqrt(2.0 * area / (_FINER * config.triangles)), 0.015, 0.20))

@@ -32,6 +32,7 @@ BLOCK = 8
 _CELLS = BLOCK**3
 _NEAR = 0.05  # m; nearer voxels are inside the lens
 _SKY_DISTANCE = 1e3  # m; any length above the truncation
+_CARVE = 0.35  # weight of free space beyond the truncation against that of a surface; the kernel has the same
 _F32 = NDArray[np.float32]
 
 
@@ -145,6 +146,8 @@ class HostBlocks:
             t = (1 - (n[..., :3] * foot).sum(axis=-1)) * n[..., 3]
             seen &= (weights.reshape(-1)[other] > 0) & (t <= voxel) & (t >= -reach)
             w = np.where(behind & ~seen, 0, w)
+            # Free space far in front says less than a surface: one wrong ray must not cut through a chair leg.
+            w = np.where(s > truncation, np.float32(_CARVE) * w, w)
             before = self._weight[slots]
             total = np.where(w > 0, before + w, 1)
             value = np.clip(s / truncation, -1, 1)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.meshing import MeshConfig, WorldMesh, mesh_from_frames, write_glb
+from lyra_core.meshing.semantics import split_parts
 from lyra_core.navigation import FREE, UNKNOWN, OccupancyGrid, Spawn, build_grid, spawn_poses
 from lyra_core.navigation.occupancy import floor_level
 from lyra_core.ops.splat import splatter
@@ -25,7 +26,7 @@ from lyra_core.pipeline.exports import write_camera_files, write_navigation_file
 from lyra_core.pipeline.prove import Proof, prove
 from lyra_core.pipeline.report.drive_report import forget_drives
 from lyra_core.reconstruction import GaussianConfig, GaussianScene, gaussians_from_frames, psnr, write_ply, write_video
-from lyra_core.types import CameraPath
+from lyra_core.types import CameraPath, Mesh
 from lyra_core.world import FrameSequence, WorldFolder, digest_file
 
 __all__ = ["Product", "build_world"]
@@ -176,6 +177,8 @@ def _export(world: WorldFolder, clock: StageClock, product: Product, path: Camer
         gaussians=product.scene.surface,
         sky=product.scene.sky,
         visual=product.mesh.visual,
+        visual_parts=_parts(product.mesh),
+        labels={f"Collision/{name}": classes for name, classes in product.mesh.tile_labels.items()},
         tiles=[(tile.name, tile.mesh) for tile in product.mesh.tiles],
         camera_path=path,
         spawns=spawns,
@@ -189,6 +192,12 @@ def _export(world: WorldFolder, clock: StageClock, product: Product, path: Camer
         },
     )
     yield clock.stop("usd")
+
+
+def _parts(mesh: WorldMesh) -> list[tuple[str, str, Mesh]]:
+    """Name, class and mesh of the labelled pieces of the visual mesh."""
+    pieces = [] if mesh.labels is None else split_parts(mesh.visual, mesh.labels)
+    return [(part.name, part.label, part.mesh) for part in pieces]
 
 
 def _provenance(world: WorldFolder) -> dict[str, Any]:

@@ -33,7 +33,8 @@ def _tab(page, name):
 
 
 def _say(page, text, timeout=LONG):
-    page.get_by_text(text).first.wait_for(timeout=timeout)
+    # The same words may stand in a tab that is not shown.
+    page.get_by_text(text).locator("visible=true").first.wait_for(timeout=timeout)
 
 
 def _shot(page, shots, name):
@@ -155,7 +156,8 @@ def test_a_robot_drives_and_is_watched(session, shots):
     task = planner.random_tasks(1, np.random.default_rng(1), min_distance=1.0)[0]
     page = session["page"]
     _tab(page, "Drive")
-    fields = page.locator("input:visible:not([type=file])")
+    _say(page, "Start m")
+    fields = page.locator("input:visible:not([type=file]):not([inert] *)")
     for field, value in zip(range(4), (*task.start, *task.goal), strict=True):
         fields.nth(field).fill(f"{value:.3f}")
         fields.nth(field).press("Enter")

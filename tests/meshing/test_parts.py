@@ -95,8 +95,8 @@ def test_floaters_go_and_the_largest_part_stays():
     )
     both = join(_sheet(10), speck)
     assert mesh_figures(both)["components"] == 2
-    assert mesh_figures(drop_small_parts(both, share=0.01, min_area=0.01))["components"] == 1
-    assert len(drop_small_parts(speck, share=0.5, min_area=10.0).faces) == 1
+    assert mesh_figures(drop_small_parts(both, share=0.01, least=0.01))["components"] == 1
+    assert len(drop_small_parts(speck, share=0.5, least=10.0).faces) == 1
 
 
 @settings(max_examples=25, deadline=None)

@@ -63,8 +63,12 @@ def write_report(
     summary: Sequence[tuple[str, str]],
     sections: Sequence[Section],
     data: Any,
+    last: Sequence[Section] = (),
 ) -> None:
-    """Write report.html (no outside references) and report.json into the world folder."""
+    """Write report.html (no outside references) and report.json into the world folder.
+
+    Between sections and last there is the place for what later commands find out; see add_to_report.
+    """
     from markupsafe import Markup
 
     html = _rendered(
@@ -73,6 +77,7 @@ def write_report(
         passed=passed,
         summary=summary,
         sections=[Markup(_rendered(_SECTION, s=section)) for section in sections],
+        last=[Markup(_rendered(_SECTION, s=section)) for section in last],
         begin=Markup(_BEGIN),
         end=Markup(_END),
     )
@@ -81,7 +86,7 @@ def write_report(
 
 
 def add_to_report(folder: Path, key: str, section: Section, data: Any) -> bool:
-    """Put the results of a later command at the end of report.html, in place of its earlier ones; data under key.
+    """Put the results of a later command into report.html, in place of its earlier ones; data under key.
 
     False if the world has no report (its files are left alone).
     """

@@ -47,12 +47,11 @@ def write_world_report(
         _mesh(product, path, device),
         _navigation(product),
         _proof(world, product, config),
-        _time(timings),
-        _provenance(world),
     ]
+    last = [_time(timings), _provenance(world)]
     title = f"World from {world.manifest.photo['name']}"
     data = {"passed": passed, "title": title, **figures}
-    write_report(world.folder, title=title, passed=passed, summary=summary, sections=sections, data=data)
+    write_report(world.folder, title=title, passed=passed, summary=summary, sections=sections, data=data, last=last)
     return figures
 
 

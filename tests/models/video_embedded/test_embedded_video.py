@@ -18,7 +18,7 @@ from lyra_core.models.video.embedded.base import (
     working_guide,
 )
 from lyra_core.models.video.embedded.flow import sample
-from lyra_core.models.video.embedded.hybrid import detail_of, feathered
+from lyra_core.models.video.embedded.hybrid import detail_of, feathered, rim_blend
 from lyra_core.models.video.embedded.model import EmbeddedVideo, working_size
 from lyra_core.models.video.embedded.network import FillNetwork, Shape
 from lyra_core.models.video.embedded.tensors import past_of, stack_inputs, view_arrays
@@ -128,6 +128,16 @@ def test_feathering_keeps_known_values_and_leaves_no_step_at_the_rim():
     assert (np.diff(made[20, 29:, 0]) <= 1e-6).all()
 
 
+def test_a_fill_starts_at_the_rim_as_the_classical_one_and_becomes_the_networks():
+    known = np.zeros((20, 40), bool)
+    known[:, :10] = True
+    base, made = np.full((20, 40, 4), 0.2, np.float32), np.full((20, 40, 4), 0.8, np.float32)
+    whole = rim_blend(made, base, known, 1.0)
+    assert whole[10, 10, 0] < 0.65
+    assert whole[10, 30, 0] == pytest.approx(0.8, abs=1e-3)
+    assert (whole[known] == 0.8).all()  # what is known is not touched
+
+
 def test_detail_of_a_flat_picture_is_nothing():
     assert np.abs(detail_of(np.full((30, 40, 3), 0.3, np.float32), 4.0)).max() < 1e-6
 
@@ -160,7 +170,7 @@ def run(model: VideoModel, frames: int = 4) -> dict[int, Frame]:
     return made
 
 
-@pytest.mark.parametrize("options", [{}, {"steps": 2, "grain": 0.0, "geometry": "network"}])
+@pytest.mark.parametrize("options", [{"steps": 2}, {"grain": 0.5, "geometry": "planes"}])
 def test_frames_are_complete_deterministic_and_keep_what_the_memory_shows(folder, options):
     first, second = (run(EmbeddedVideo(folder, **options)) for _ in range(2))
     assert sorted(first) == [1, 2, 3, 4]

@@ -53,7 +53,7 @@ def rim_blend(made: _F32, base: _F32, known: NDArray[np.bool_], reach: float) ->
     if known.all() or not known.any() or reach <= 0:
         return made
     distance = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 5)
-    share = np.exp(-np.maximum(distance - 1, 0) / np.float32(reach))[..., None].astype(np.float32)
+    share = np.exp(-distance / np.float32(reach))[..., None].astype(np.float32)
     return np.where(known[..., None], made, made + share * (base - made)).astype(np.float32)
 
 

@@ -3,7 +3,7 @@
 """EmbeddedVideo: our own small trained generator; weights in data/models/video.
 
 Hybrid: reprojected pixels stay at full resolution; the network fills holes at about 128x72, and its fill is enlarged,
-feathered and given the grain of the patch fill. Key views first, as in ReprojectVideo.
+feathered and, if asked for, given the grain of the patch fill. Key views first, as in ReprojectVideo.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["EmbeddedVideo", "working_size"]
 
 _CELL = 8  # the network's pictures have sides that are multiples of this
-_RIM = 2.0  # [px of the network] over which the classical base hands over to the network
+_RIM = 1.0  # [px of the network] over which the classical base hands over to the network
 _QUICK = TextureSettings(rounds=(3, 2, 1, 1))  # only the grain is used: less search will do
 
 
@@ -53,8 +53,9 @@ class EmbeddedVideo:
     ----------
     folder: where the weights lie; None: those that ship with the checkout.
     steps: steps of the flow. 1 is the mean of what may be there; more draw one of the possibilities.
-    grain: share of the patch fill's fine detail that is added; 0 leaves the patch fill out, which is faster.
-    geometry: where the depth of holes comes from: "planes" continued from the rim or the "network".
+    grain: share of the patch fill's fine detail that is added; 0 leaves the patch fill out, which is faster, and shows no
+        relief of things that the network does not put there.
+    geometry: where the depth of holes comes from: the "network" or "planes" continued from the rim.
 
     Raises
     ------
@@ -65,7 +66,7 @@ class EmbeddedVideo:
     provides_depth = True
 
     def __init__(
-        self, folder: str | Path | None = None, *, steps: int = 1, grain: float = 1.0, geometry: str = "planes"
+        self, folder: str | Path | None = None, *, steps: int = 1, grain: float = 0.0, geometry: str = "network"
     ) -> None:
         if not 1 <= steps <= 16 or not 0 <= grain <= 2 or geometry not in ("planes", "network"):
             raise ConfigError(
@@ -140,19 +141,20 @@ class EmbeddedVideo:
         if known.all():
             depth = np.where(guide.sky, 0, guide.depth).astype(np.float32)
             return Frame(index, np.clip(guide.rgb, 0, 1), depth, guide.sky, guide.camera, np.zeros(known.shape, bool))
-        geometry = complete_geometry(guide, known)
         rgb, code, scale = self._fill(guide, known, rng, pasts)
         size = (guide.camera.width, guide.camera.height)
         cell = guide.camera.width / rgb.shape[1]
         colours = feathered(np.asarray(guide.rgb), known, enlarge(rgb, size), cell)
-        if self._grain > 0:
+        planes = complete_geometry(guide, known) if self._grain > 0 or self._geometry == "planes" else None
+        if planes is not None and self._grain > 0:
             patches = fill_texture(
-                np.array(guide.rgb), known, geometry.kind, geometry.depth, rng=rng, device=device, settings=_QUICK
+                np.array(guide.rgb), known, planes.kind, planes.depth, rng=rng, device=device, settings=_QUICK
             )
             grain = np.float32(self._grain) * detail_of(patches, cell)
             colours = np.where(known[..., None], colours, colours + grain)
-        depth, sky = geometry.depth, geometry.sky
-        if self._geometry == "network":
+        if planes is not None and self._geometry == "planes":
+            depth, sky = planes.depth, planes.sky
+        else:
             depth, sky = _full_depth(guide, known, code, scale)
         return Frame(index, np.clip(colours, 0, 1).astype(np.float32), depth, sky, guide.camera, ~known)
 

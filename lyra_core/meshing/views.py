@@ -19,7 +19,7 @@ __all__ = ["View", "choose_range", "choose_views", "choose_voxel_size", "make_vi
 
 _STEEP = 14.0  # tangent of the incidence angle (86 degrees)
 _RAMP = 0.1  # a step in depth is clean if those beside it are smaller than this share of it
-_FINER = 1.6  # the fused surface has this many times the triangles asked for: flat parts lose theirs afterwards
+_FINER = 1.4  # the fused surface has this many times the triangles asked for: flat parts lose theirs afterwards
 _COPY_WEIGHT = 0.3  # pixels copied from earlier frames against pixels that this frame invented
 _STREET = 60.0  # m; nothing farther is a collider
 

@@ -95,8 +95,9 @@ def warped_back(view: View, rng: np.random.Generator) -> FillSample:
     best: FillSample | None = None
     for _ in range(_THROWS):
         aside = there.guide(moved_view(camera, reach, rng))
-        keep = np.asarray(aside.known)
-        depth = np.where(aside.sky, 0, aside.depth).astype(np.float32)
+        # Where a surface is seen edge on, its interpolated depth may fall behind the camera: nothing to go by.
+        keep = aside.known & (aside.sky | (aside.depth > 0))
+        depth = np.where(keep & ~aside.sky, aside.depth, 0).astype(np.float32)
         lost = Frame(1, np.clip(aside.rgb, 0, 1), depth, aside.sky & keep, aside.camera, keep)
         back = SpatialMemory()
         back.insert(lost)

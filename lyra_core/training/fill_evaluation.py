@@ -183,7 +183,7 @@ class FillReport:
             "rows": self.rows,
             "differences": self.differences,
             "note": "perceptual: features of our own depth encoder, not LPIPS; depth: median |log ratio| in holes; "
-            "intervals: 95 % bootstrap over scenes; planes: depth of patch and of embedded + grain",
+            "intervals: 95 % bootstrap over scenes; depth of patch and of embedded + grain: planes continued from the rim",
         }
 
     def text(self) -> str:

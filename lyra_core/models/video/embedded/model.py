@@ -177,8 +177,8 @@ class EmbeddedVideo:
                 made = sample(self._network, inputs, self._steps, noise)[0].numpy()
         finally:
             torch.set_num_threads(threads)
-        base = inputs.base[0].numpy()
-        whole = rim_blend(*(np.ascontiguousarray(x.transpose(1, 2, 0)) for x in (made, base)), view.known, _RIM)
+        made, base = (np.ascontiguousarray(x.transpose(1, 2, 0)) for x in (made, inputs.base[0].numpy()))
+        whole = rim_blend(made, base, view.known, _RIM)
         return whole[..., :3] * np.float32(0.5) + np.float32(0.5), np.ascontiguousarray(whole[..., 3]), view.scale
 
 

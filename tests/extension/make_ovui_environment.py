@@ -61,9 +61,15 @@ def _python312() -> str:
     candidates = [shutil.which("python3.12"), sys.executable if sys.version_info[:2] == (3, 12) else None]
     candidates += [str(p) for p in sorted(Path.home().glob(".pyenv/versions/3.12.*/bin/python"))]
     for candidate in candidates:
-        if candidate:
+        if candidate and _is_python312(candidate):
             return candidate
-    raise EnvironmentMissingError("omni.ui (ovui) needs Python 3.12, and there is no python3.12 on the PATH")
+    raise EnvironmentMissingError("omni.ui (ovui) needs Python 3.12, and there is no working python3.12 on the PATH")
+
+
+def _is_python312(program: str) -> bool:
+    """A version manager's shim of that name can be on the PATH and refuse to run."""
+    code = "import sys; sys.exit(sys.version_info[:2] != (3, 12))"
+    return subprocess.run([program, "-c", code], check=False, capture_output=True, timeout=60).returncode == 0
 
 
 def _stub(folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from lyra_core.cli import model_tables
+from lyra_core.cli import geometry_table, model_tables
 from lyra_core.cli.console import DONE, FAILED, Console, guarded
 from lyra_core.cli.options import Json
 
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     group.command("memory")(memory)
     group.command("drive")(drive)
     model_tables.add(group)
+    geometry_table.add(group)
     app.add_typer(group, name="eval")
 
 

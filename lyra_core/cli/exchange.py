@@ -10,7 +10,20 @@ from typing import Annotated, Any, cast
 import typer
 
 from lyra_core.cli.console import DONE, FAILED, Console, guarded
-from lyra_core.cli.options import DeviceName, Json, Settings, World, follow_world, given, numbers
+from lyra_core.cli.options import (
+    Check,
+    DeviceName,
+    Json,
+    KnownLength,
+    Out,
+    Resume,
+    Settings,
+    World,
+    follow_world,
+    given,
+    known_length_of,
+    numbers,
+)
 from lyra_core.errors import InputError
 
 __all__ = ["register"]
@@ -26,10 +39,7 @@ def register(app: typer.Typer) -> None:
 def rescale(
     world: World,
     factor: Annotated[float | None, typer.Option("--factor", help="New metres per old metre.")] = None,
-    known_length: Annotated[
-        str | None,
-        typer.Option("--known-length", metavar="X1,Y1,X2,Y2,METRES", help="A length between two pixels of the photo."),
-    ] = None,
+    known_length: KnownLength = None,
     between: Annotated[
         str | None,
         typer.Option(
@@ -52,13 +62,8 @@ def rescale(
             raise InputError(
                 "--between and --length belong together", do="For example --between 0,0,0,0,0,2 --length 2.1"
             )
-        pixels, ends = (
-            None if text is None else numbers(text, count, option, example)
-            for text, count, option, example in (
-                (known_length, 5, "--known-length", "410,600,410,300,2.1"),
-                (between, 6, "--between", "0,0,0,0,0,2"),
-            )
-        )
+        pixels = known_length_of(known_length)
+        ends = None if between is None else numbers(between, 6, "--between", "0,0,0,0,0,2")
         events = run(
             world,
             factor=factor,
@@ -74,7 +79,7 @@ def rescale(
 
 def import_(
     splats: Annotated[Path, typer.Argument(help="INRIA .ply, .compressed.ply, .spz, .sog, .splat or .ksplat.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The world folder to make.")],
+    out: Out,
     up: Annotated[
         str | None, typer.Option("--up", help="Axis that points up: z (default), y (spz, Marble), -y (COLMAP, Lyra 2).")
     ] = None,
@@ -83,16 +88,21 @@ def import_(
         float | None, typer.Option("--camera-height", help="Height of the first camera of --cameras [m].")
     ] = None,
     cameras: Annotated[
-        Path | None, typer.Option("--cameras", help="transforms.json (nerfstudio) in the axes of the splats.")
+        Path | None,
+        typer.Option(
+            "--cameras",
+            help="In the axes of the splats: transforms.json (nerfstudio), a COLMAP folder, cameras.json (INRIA) or"
+            " trajectory.npz (Lyra 2).",
+        ),
     ] = None,
     dataparser: Annotated[
         Path | None,
         typer.Option("--dataparser", help="dataparser_transforms.json of nerfstudio; by default the one beside them."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted import in --out.")] = False,
+    resume: Resume = False,
     repair: Annotated[bool, typer.Option("--repair", help="Mend broken Gaussians instead of refusing them.")] = False,
     positions: Annotated[int, typer.Option("--positions", help="Places to look from, without --cameras.")] = 6,
-    check: Annotated[bool, typer.Option("--check/--no-check", help="Prove the world in PhysX.")] = True,
+    check: Check = True,
     device: DeviceName = "auto",
     settings: Settings = None,
     json_: Json = False,

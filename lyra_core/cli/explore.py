@@ -13,7 +13,7 @@ import typer
 
 from lyra_core.cli.console import DONE, Console, guarded
 from lyra_core.cli.options import Json, Settings
-from lyra_core.errors import MissingDependencyError
+from lyra_core.errors import InputError, MissingDependencyError
 
 __all__ = ["register"]
 
@@ -34,6 +34,8 @@ def explore(
     preset: Annotated[str, typer.Option("--preset", help="quick, balanced or quality, for new worlds.")] = "balanced",
     model: Annotated[str, typer.Option("--model", help="Video model of new frames; default: the world's own.")] = "",
     frames: Annotated[int, typer.Option("--frames", help="Frames of a new path.")] = 81,
+    certificate: Annotated[Path | None, typer.Option("--certificate", help="PEM file; the page is https then.")] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="PEM file with the certificate's private key.")] = None,
     splats: Annotated[int, typer.Option("--splats", help="Gaussians sent to a page at most.")] = 200_000,
     settings: Settings = None,
     json_: Json = False,
@@ -43,18 +45,24 @@ def explore(
     def task(console: Console) -> int:
         try:
             from lyra_core.explorer.app import Explorer, ExplorerOptions
+            from lyra_core.explorer.gate import is_loopback
             from lyra_core.explorer.studio import StudioOptions
         except ImportError as error:
             raise MissingDependencyError(
                 "The explorer needs viser", got=str(error), do='pip install "lyra-worldgen[explorer]"'
             ) from error
+        if (certificate is None) != (key is None):
+            raise InputError("TLS needs a certificate and its key", do="Give both --certificate and --key")
+        tls = None if certificate is None or key is None else (certificate, key)
         studio = StudioOptions(worlds.resolve(), preset, tuple(settings or ()), frames, model)
         place = subject.resolve() if subject is not None else None
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
-        with Explorer(ExplorerOptions(studio, host, port, token, splats), place) as explorer:
+        with Explorer(ExplorerOptions(studio, host, port, token, splats, tls), place) as explorer:
             console.say(f"Open {explorer.url}")
+            if tls is None and not is_loopback(host):
+                console.say("Without TLS others on the network can read along: use --certificate, or an SSH tunnel.")
             ended.wait()
             console.say("Stopping")
         console.result({"ok": True, "exit_code": DONE})

@@ -6,14 +6,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lyra_core.cli.console import DONE, FAILED, Console, follow
 from lyra_core.errors import InputError
 
-__all__ = ["Captions", "DeviceName", "Json", "Settings", "World", "captions_of", "follow_world", "given", "numbers"]
+if TYPE_CHECKING:
+    from lyra_core.pipeline.lyra2_flags import ReferenceSettings
+
+__all__ = [
+    "Align",
+    "Captions",
+    "Check",
+    "Clearance",
+    "DeviceName",
+    "Frames",
+    "Json",
+    "KnownLength",
+    "Out",
+    "PoseScale",
+    "Resume",
+    "Settings",
+    "Strength",
+    "World",
+    "captions_of",
+    "follow_world",
+    "given",
+    "known_length_of",
+    "numbers",
+    "path_settings",
+    "script_options",
+]
 
 Json = Annotated[bool, typer.Option("--json", help="Last line on stdout is one JSON object; all else on stderr.")]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
@@ -24,6 +49,43 @@ Settings = Annotated[
 Captions = Annotated[
     list[str] | None, typer.Option("--caption", metavar="[FRAME:]TEXT", help="Text from this frame on. Repeatable.")
 ]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The world folder to make.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in --out.")]
+Check = Annotated[bool, typer.Option("--check/--no-check", help="Prove the world in PhysX.")]
+KnownLength = Annotated[
+    str | None,
+    typer.Option("--known-length", metavar="X1,Y1,X2,Y2,METRES", help="A length between two pixels of the photo."),
+]
+# Of a camera path; None leaves the setting as it is.
+Frames = Annotated[
+    int | None, typer.Option("--frames", help="Frames, with the photo or the world's last one; 81 is the default.")
+]
+Strength = Annotated[float | None, typer.Option("--strength", help="How far the preset goes; 1 is normal.")]
+Clearance = Annotated[
+    float | None, typer.Option("--clearance", help="Metres kept from everything, 0.35 by default; 0 = off.")
+]
+PoseScale = Annotated[float | None, typer.Option("--pose-scale", help="Multiplies a path file's metres.")]
+Align = Annotated[
+    bool, typer.Option("--align", help="Move a path that starts elsewhere to the camera that it goes on from.")
+]
+
+
+def path_settings(
+    frames: int | None, strength: float | None, clearance: float | None, pose_scale: float | None, align: bool
+) -> list[str]:
+    """KEY=VALUE of the options of a camera path."""
+    return given(
+        path__frames=frames,
+        path__strength=strength,
+        path__clearance=clearance,
+        path__pose_scale=pose_scale,
+        path__align=align or None,
+    )
+
+
+def known_length_of(text: str | None) -> tuple[float, ...] | None:
+    """The five numbers of --known-length. Errors: InputError that shows an example."""
+    return None if text is None else numbers(text, 5, "--known-length", "410,600,410,300,2.1")
 
 
 def given(**settings: Any) -> list[str]:
@@ -52,6 +114,16 @@ def captions_of(items: list[str] | None) -> dict[int, str]:
         else:
             out[0] = item
     return out
+
+
+def script_options(words: list[str], *, lyra2: bool, scaled: bool) -> ReferenceSettings:
+    """What the options mean that lyra itself does not have: those of Lyra 2.0's scripts. Errors: InputError."""
+    from lyra_core.pipeline.lyra2_flags import reference_settings
+
+    if words and not lyra2:
+        raise InputError("lyra generate has no such option", got=words[0],
+                         do="lyra generate --help lists them; those of Lyra 2.0's scripts need --model lyra2")  # fmt: skip
+    return reference_settings(words, own_pose_scale=scaled)
 
 
 def follow_world(console: Console, events: Iterator[Any]) -> int:

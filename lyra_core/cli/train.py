@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""lyra train depth|video …: train the models that ship, or go on training them."""
+"""lyra train depth|video|lyra2 …: train the models that ship, or go on training them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Which(StrEnum):
 
     depth = "depth"
     video = "video"
+    lyra2 = "lyra2"
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    which: Annotated[Which, typer.Argument(help="depth or video.")],
+    which: Annotated[Which, typer.Argument(help="depth, video or lyra2 (fine-tuning; needs its weights).")],
     settings: Annotated[
         list[str] | None, typer.Argument(help="key=value of the config, e.g. data=DATA steps=8000.")
     ] = None,
@@ -102,6 +103,11 @@ def _keys(settings: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _check_data(which: Which, settings: Any) -> None:
+    if which is Which.lyra2:
+        from lyra_core.training.lyra2_clips import clip_names
+
+        clip_names(Path(settings.data))
+        return
     data = Path(settings.data)
     pattern = "*_train/*.meta.npy"
     there = any(data.glob(pattern)) or (which is Which.video and any(data.glob("clusters_*_train/*.focal.npy")))
@@ -116,7 +122,12 @@ def _check_data(which: Which, settings: Any) -> None:
 
 
 def _train(which: Which, settings: Any) -> None:
-    if which is Which.depth:
+    if which is Which.lyra2:
+        from lyra_core.training import lyra2_training
+
+        for _ in lyra2_training.train(settings):
+            pass
+    elif which is Which.depth:
         from lyra_core.training import depth_training
 
         depth_training.train(settings)
@@ -132,7 +143,11 @@ def _export(which: Which, settings: Any, folder: Path) -> None:
         raise ConfigError(
             "This run has no checkpoint", got=str(checkpoint), do="Name another with run=FOLDER, or train"
         )
-    if which is Which.depth:
+    if which is Which.lyra2:
+        from lyra_core.training import lyra2_training
+
+        lyra2_training.export(settings, folder)
+    elif which is Which.depth:
         from lyra_core.training import depth_training
 
         depth_training.export(settings, folder)

@@ -11,15 +11,26 @@ import typer
 
 from lyra_core.cli.console import DONE, FAILED, Console, guarded
 from lyra_core.cli.options import (
+    Align,
     Captions,
+    Check,
+    Clearance,
     DeviceName,
+    Frames,
     Json,
+    KnownLength,
+    Out,
+    PoseScale,
+    Resume,
     Settings,
+    Strength,
     World,
     captions_of,
     follow_world,
     given,
-    numbers,
+    known_length_of,
+    path_settings,
+    script_options,
 )
 
 __all__ = ["register"]
@@ -27,21 +38,24 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (generate, extend, revert, rebuild, check, depth):
+    # generate hands what it does not know to lyra_core.pipeline.lyra2_flags (with --model lyra2).
+    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(generate)
+    for command in (extend, revert, rebuild, check, depth):
         app.command()(command)
 
 
 def generate(
-    photo: Annotated[Path, typer.Argument(help="A photo (JPEG, PNG, WebP, TIFF).")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The world folder to make.")],
+    context: typer.Context,
+    photo: Annotated[
+        Path, typer.Argument(help="A photo (JPEG, PNG, WebP, TIFF); for --model frames a film or folder.")
+    ],
+    out: Out,
     path: Annotated[
         str | None, typer.Option("--path", help="walk, walk-and-return, orbit, zoom-in, ... or a path file.")
     ] = None,
-    frames: Annotated[int | None, typer.Option("--frames", help="Frames with the photo; 81 is the default.")] = None,
-    strength: Annotated[float | None, typer.Option("--strength", help="How far the preset goes; 1 is normal.")] = None,
-    clearance: Annotated[
-        float | None, typer.Option("--clearance", help="Metres kept from everything; 0 = off.")
-    ] = None,
+    frames: Frames = None,
+    strength: Strength = None,
+    clearance: Clearance = None,
     model: Annotated[str | None, typer.Option("--model", help="Video model.")] = None,
     depth_model: Annotated[str | None, typer.Option("--depth-model", help="Depth model of the photo.")] = None,
     checkpoint: Annotated[str | None, typer.Option("--checkpoint", help="Folder of the weights (lyra2).")] = None,
@@ -54,21 +68,20 @@ def generate(
     camera_height: Annotated[
         float | None, typer.Option("--camera-height", help="Height of the camera over the floor [m].")
     ] = None,
-    known_length: Annotated[
-        str | None, typer.Option("--known-length", metavar="X1,Y1,X2,Y2,METRES", help="A length between two pixels.")
+    known_length: KnownLength = None,
+    scale: Annotated[
+        float | None, typer.Option("--scale", help="Metres per unit of the depth; wins over all other sources.")
     ] = None,
     depth: Annotated[Path | None, typer.Option("--depth", help="Your own depth: npy, npz, exr or 16-bit png.")] = None,
     depth_unit: Annotated[
         str | None, typer.Option("--depth-unit", help="Unit of --depth: m, cm, mm, or metres per unit.")
     ] = None,
-    pose_scale: Annotated[float | None, typer.Option("--pose-scale", help="Multiplies a path file's metres.")] = None,
-    align: Annotated[
-        bool, typer.Option("--align", help="Move a path that starts elsewhere to the photo's camera.")
-    ] = False,
+    pose_scale: PoseScale = None,
+    align: Align = False,
     caption: Captions = None,
     memory: Annotated[str | None, typer.Option("--memory", help="Memory mode, for the ablation.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in --out.")] = False,
-    check: Annotated[bool, typer.Option("--check/--no-check", help="Prove the world in PhysX.")] = True,
+    resume: Resume = False,
+    check: Check = True,
     device: DeviceName = "auto",
     settings: Settings = None,
     json_: Json = False,
@@ -83,27 +96,27 @@ def generate(
             seed=seed,
             device=device,
             path__name=path,
-            path__frames=frames,
-            path__strength=strength,
-            path__clearance=clearance,
-            path__pose_scale=pose_scale,
-            path__align=align or None,
             model__video=model,
             model__depth=depth_model,
             lyra2__checkpoint=checkpoint,
             lyra2__vram=vram,
+            frames__count=frames if model == "frames" else None,
             memory__mode=memory,
             photo__fov=fov,
             photo__camera_height=camera_height,
-            photo__known_length=None
-            if known_length is None
-            else list(numbers(known_length, 5, "--known-length", "410,600,410,300,2.1")),
+            photo__known_length=None if known_length is None else list(known_length_of(known_length) or ()),
+            photo__scale=scale,
             photo__depth_file=depth,
             photo__depth_unit=depth_unit,
             build__check=None if check else False,
         )
-        config = load_config(preset, [*overrides, *(settings or [])])
-        return follow_world(console, run(photo, out, config, resume=resume, captions=captions_of(caption)))
+        camera = path_settings(None if model == "frames" else frames, strength, clearance, pose_scale, align)
+        script = script_options(context.args, lyra2="lyra2" in (model, preset), scaled=pose_scale is not None)
+        for note in script.notes:
+            console.say(note)
+        config = load_config(preset, [*script.overrides, *overrides, *camera, *(settings or [])])
+        captions = {**script.captions, **captions_of(caption)}
+        return follow_world(console, run(photo, out, config, resume=resume, captions=captions))
 
     raise typer.Exit(guarded(json_, task))
 
@@ -111,11 +124,11 @@ def generate(
 def extend(
     world: World,
     path: Annotated[str, typer.Option("--path", help="Preset or path file; starts at the world's last camera.")],
-    frames: Annotated[int, typer.Option("--frames", help="Frames with the last one of the world.")] = 81,
-    strength: Annotated[float, typer.Option("--strength", help="How far the preset goes.")] = 1.0,
-    clearance: Annotated[float, typer.Option("--clearance", help="Metres kept from everything; 0 = off.")] = 0.35,
-    pose_scale: Annotated[float, typer.Option("--pose-scale", help="Multiplies a path file's metres.")] = 1.0,
-    align: Annotated[bool, typer.Option("--align", help="Move a path that starts elsewhere.")] = False,
+    frames: Frames = None,
+    strength: Strength = None,
+    clearance: Clearance = None,
+    pose_scale: PoseScale = None,
+    align: Align = False,
     caption: Captions = None,
     device: DeviceName = "auto",
     json_: Json = False,
@@ -126,15 +139,8 @@ def extend(
         from lyra_core.pipeline.config import load_config
         from lyra_core.pipeline.generate import extend as run
 
-        overrides = given(
-            device=device,
-            path__frames=frames,
-            path__strength=strength,
-            path__clearance=clearance,
-            path__pose_scale=pose_scale,
-            path__align=align or None,
-        )
-        config = load_config("balanced", overrides)
+        camera = path_settings(frames, strength, clearance, pose_scale, align)
+        config = load_config("balanced", [*given(device=device), *camera])
         return follow_world(console, run(world, preset=path, config=config, captions=captions_of(caption)))
 
     raise typer.Exit(guarded(json_, task))

@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import viser
 
-from lyra_core.errors import LyraError
 from lyra_core.explorer.drawing import Drawing, seed_view
-from lyra_core.explorer.gate import Gate, is_loopback
+from lyra_core.explorer.gate import Gate, is_loopback, tls_context
+from lyra_core.explorer.panel_export import ExportPanel
+from lyra_core.explorer.panel_history import HistoryPanel
+from lyra_core.explorer.panel_look import LookPanel
 from lyra_core.explorer.panel_path import PathPanel
-from lyra_core.explorer.panel_robot import ExportPanel, RobotPanel
-from lyra_core.explorer.panel_world import LookPanel, MakePanel, PhotoPanel, StatusPanel
+from lyra_core.explorer.panel_photo import PhotoPanel, StartPanel
+from lyra_core.explorer.panel_robot import RobotPanel
+from lyra_core.explorer.panel_status import StatusPanel
 from lyra_core.explorer.shell import Shell
 from lyra_core.explorer.studio import Studio, StudioOptions
 
@@ -29,13 +33,14 @@ __all__ = ["Explorer", "ExplorerOptions", "Page"]
 @dataclass(frozen=True, slots=True)
 class ExplorerOptions:
     """host, port: address (port 0: a free one). token: needed to come in; made up where the address is not loopback.
-    most_splats: sent to a page at most. studio: of the worlds."""
+    most_splats: sent to a page at most. studio: of the worlds. tls: (certificate, key) as PEM files, for https."""
 
     studio: StudioOptions
     host: str = "127.0.0.1"
     port: int = 8090
     token: str | None = None
     most_splats: int = 200_000
+    tls: tuple[Path, Path] | None = None
 
 
 class Page:
@@ -44,30 +49,32 @@ class Page:
     def __init__(self, server: viser.ViserServer, studio: Studio, *, most_splats: int) -> None:
         self.server, self.studio = server, studio
         self.drawing = Drawing(server.scene, studio, most_splats=most_splats)
-        shell = Shell(server, studio, self.drawing)
-        gui = server.gui
+        self.shell = shell = Shell(server, studio, self.drawing)
+        server.gui.set_panel_label("lyra explorer")
         self._theme(True)
         self.status = StatusPanel(shell)
-        self.tabs = gui.add_tab_group()
+        self.start = StartPanel(shell)
+        self.tabs = server.gui.add_tab_group(visible=False)
         with self.tabs.add_tab("Photo"):
-            self.photo = PhotoPanel(shell)
+            self.photo = PhotoPanel(shell, self.start)
         with self.tabs.add_tab("Path"):
             self.path = PathPanel(shell)
-        with self.tabs.add_tab("Make"):
-            self.make = MakePanel(shell)
+        with self.tabs.add_tab("History"):
+            self.history = HistoryPanel(shell)
         with self.tabs.add_tab("Look"):
             self.look = LookPanel(shell)
         with self.tabs.add_tab("Drive"):
             self.robot = RobotPanel(shell)
-        with self.tabs.add_tab("Save"):
+        with self.tabs.add_tab("Export"):
             self.export = ExportPanel(shell)
         self.look.dark.on_update(lambda _: self._theme(bool(self.look.dark.value)))
         self._lock = threading.RLock()
         self._opened: Path | None = None
         self._clicks: Any = None
+        self.closed = False
         self._last_job: tuple[int, str] = (0, "")
         studio.listen(self._changed)
-        server.on_client_connect(self._arrived)
+        server.on_client_connect(self._home)
         self._changed("world")
         self._changed("plan")
 
@@ -77,9 +84,14 @@ class Page:
         )
 
     def _changed(self, what: str) -> None:
+        if self.closed:
+            return
         with self._lock:
             if what == "world":
                 self._world()
+            elif what == "tree":
+                self.history.refresh()
+                self.start.refresh()
             elif what == "plan":
                 self.path.refresh()
                 self.drawing.path()
@@ -91,68 +103,80 @@ class Page:
                 self._picks()
 
     def _world(self) -> None:
-        self.status.refresh_world()
-        self.make.refresh()
-        self.look.refresh()
-        self.drawing.world()
-        self.drawing.picks()
         folder = self.studio.folder
+        self.tabs.visible = folder is not None
+        self.status.refresh_world()
+        self.history.refresh()
+        self.look.refresh()
+        self.export.refresh()
         if folder is not None and folder != self._opened:
-            first = self._opened is None
-            self._opened = folder
-            for client in self.server.get_clients().values():
-                self._home(client)
-            if first and (folder / "splats.ply").is_file():
-                self.look.layers["Splats"].value = True
-                self.look.layers["Points"].value = False
+            before, self._opened = self._opened, folder
+            self.start.show(False)
+            built = (folder / "splats.ply").is_file()
+            self.drawing.shown["Splats"], self.drawing.shown["Points"] = built, not built
+            self.look.layers["Splats"].value, self.look.layers["Points"].value = built, not built
+            self.look.frame.value = self.drawing.cloud_frame = 0
+            if before is None or _root_of(before) != _root_of(folder):  # branches are looked at from where one is
+                for client in self.server.get_clients().values():
+                    self._home(client)
+        self.drawing.world()
+        self._picks()
+        self.robot.settle()
 
     def _job(self) -> None:
         job = self.studio.job
         self.status.refresh_job()
-        self.make.refresh_job()
-        self.export.refresh_job()
-        if job is None or not job.ended or self._last_job == (job.number, job.status):
+        self.shell.rest()
+        if job is None:
             return
-        self._last_job = (job.number, job.status)
+        seen, self._last_job = self._last_job, (job.number, job.status)
+        if seen == self._last_job:
+            return
+        self.path.make.refresh()
+        self.history.refresh()
+        self.photo.refresh()
+        self.robot.refresh()
+        if not job.ended:
+            return
+        self.export.refresh()
+        self.start.refresh()
         kind = job.request.get("job")
-        if job.status == "done" and kind in ("extend", "resume", "rebuild") and not self.look.layers["Splats"].value:
-            self.look.layers["Splats"].value = True
-            self.look.layers["Points"].value = False
-            self.drawing.shown["Splats"], self.drawing.shown["Points"] = True, False
-            self.drawing.world()
+        if job.status == "done" and kind in ("extend", "resume", "rebuild"):
+            self.look.show("Splats", True)
+            self.look.show("Points", False)
         if job.status == "done" and kind == "drive":
-            self.robot.text.content = "  \n".join(job.notes[-1:])
             self.drawing.robot()
 
     def _picks(self) -> None:
         self.drawing.picks()
         self.photo.refresh()
+        self.path.refresh_picks()
         self.robot.refresh()
-        wanted = self.studio.mode != ""
+        self.look.layers["Map"].value = self.drawing.shown["Map"]
+        wanted = self.studio.clicks.mode != ""
         if wanted and self._clicks is None:
-
-            @self.server.scene.on_click()
-            def clicked(event: viser.SceneClickEvent) -> None:
-                import numpy as np
-
-                with contextlib.suppress(LyraError):
-                    self.studio.click(np.asarray(event.ray_origin), np.asarray(event.ray_direction))
-
-            self._clicks = clicked
+            self._clicks = self.server.scene.on_click()(self._clicked)
         elif not wanted and self._clicks is not None:
             self.server.scene.remove_click_callback(self._clicks)
             self._clicks = None
 
-    def _arrived(self, client: viser.ClientHandle) -> None:
-        self._home(client)
+    def _clicked(self, event: viser.SceneClickEvent) -> None:
+        said = self.studio.click(np.asarray(event.ray_origin), np.asarray(event.ray_direction))
+        if said:
+            self.shell.warn(said, event.client)
 
     def _home(self, client: viser.ClientHandle) -> None:
         frames = self.studio.frames
         if frames:
             position, look = seed_view(frames[0].camera)
             with client.atomic():
+                client.camera.fov = np.radians(60.0)
                 client.camera.up_direction = (0.0, 0.0, 1.0)
                 client.camera.position, client.camera.look_at = position, look
+
+
+def _root_of(folder: Path) -> Path:
+    return folder.with_name(folder.name.split("~", 1)[0])
 
 
 class Explorer:
@@ -165,12 +189,13 @@ class Explorer:
         token = options.token
         if token is None and not is_loopback(options.host):
             token = secrets.token_urlsafe(18)
+        tls = None if options.tls is None else tls_context(*options.tls)
         self.studio = Studio(options.studio)
         with contextlib.redirect_stdout(io.StringIO()):  # the viewer announces its inner address
             self.server = viser.ViserServer(host="127.0.0.1", port=0, label="lyra explorer", verbose=False)
         try:
             self.page = Page(self.server, self.studio, most_splats=options.most_splats)
-            self.gate = Gate(options.host, options.port, self.server.get_port(), token)
+            self.gate = Gate(options.host, options.port, self.server.get_port(), token, tls=tls)
             if subject is not None:
                 self.open(subject)
         except BaseException:
@@ -187,13 +212,14 @@ class Explorer:
         if subject.is_dir():
             self.studio.open_world(subject)
         else:
-            self.studio.start_photo(subject)
+            self.studio.orders.start_photo(subject)
 
     def close(self) -> None:
         """Stop jobs, door and server; no process is left."""
-        self.studio.close()
         if hasattr(self, "page"):
+            self.page.closed = True
             self.page.drawing.close()
+        self.studio.close()
         if hasattr(self, "gate"):
             self.gate.close()
         with contextlib.redirect_stdout(io.StringIO()):

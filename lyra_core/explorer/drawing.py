@@ -152,8 +152,14 @@ class Drawing:
         step = max(1, len(frames) // 8)
         for i in sorted({*range(0, len(frames), step), len(frames) - 1}):
             frame = frames[i]
-            small = np.rint(frame.rgb[::8, ::8] * 255).astype(np.uint8) if i in (0, len(frames) - 1) else None
-            self._frustum(f"{_node('Cameras')}/{i:05d}", frame.camera, _DONE, 0.09 if small is None else 0.2, small)
+            small = _thumbnail(frame.rgb) if i in (0, len(frames) - 1) else None
+            self._frustum(f"{_node('Cameras')}/{i:05d}", frame.camera, _DONE, 0.06 if small is None else 0.14, small)
+        track = np.stack([frames[i].camera.center for i in range(0, len(frames), max(1, step // 4))]).astype(np.float32)
+        if len(track) > 1:
+            self.scene.add_line_segments(
+                f"{_node('Cameras')}/track", np.stack([track[:-1], track[1:]], 1), _DONE, thickness=2.0,
+                thickness_units="screen",
+            )  # fmt: skip
 
     def _frustum(
         self, name: str, camera: Camera, color: tuple[int, int, int], scale: float, image: np.ndarray | None = None
@@ -182,7 +188,8 @@ class Drawing:
             views = studio.views.path
             self.scene.add_frame("/plan", show_axes=False)
             self.line(views)
-            self._frustum("/plan/last", views[len(views) - 1], _ACCENT, 0.22)
+            if studio.state.plan.now.source != "keys":
+                self._frustum("/plan/last", views[len(views) - 1], _ACCENT, 0.2)
             self._keys()
 
     def line(self, views: CameraPath) -> None:
@@ -194,7 +201,9 @@ class Drawing:
             return
         colors = clearance_colors(clearance_along(views, self.studio.scene.points))
         segments = np.stack([centers[:-1], centers[1:]], axis=1)
-        shades = np.stack([colors[:-1], colors[1:]], axis=1)
+        # The viewer takes colours of vertices as linear light and those of whole lines as sRGB.
+        linear = np.rint(255 * (colors / 255.0) ** 2.2).astype(np.uint8)
+        shades = np.stack([linear[:-1], linear[1:]], axis=1)
         self.scene.add_line_segments("/plan/line", segments, shades, thickness=5.0, thickness_units="screen")
 
     def _keys(self) -> None:
@@ -230,28 +239,28 @@ class Drawing:
         """Clicked points, the length between two of them, start and goal with the way between."""
         with self._lock:
             self._remove("/picks")
-            studio = self.studio
-            for i, point in enumerate(studio.picks):
-                self.scene.add_icosphere(f"/picks/{i}", radius=0.03, color=(226, 60, 170), position=point)
-            if studio.mode == "measure" and len(studio.picks) == 2:
-                ends = np.array(studio.picks)
+            clicks = self.studio.clicks
+            for i, point in enumerate(clicks.picks):
+                self.scene.add_icosphere(f"/picks/{i}", radius=0.05, color=(226, 60, 170), position=point)
+            if clicks.mode == "measure" and len(clicks.picks) == 2:
+                ends = np.array(clicks.picks)
                 self.scene.add_line_segments(
                     "/picks/line", ends[None], (226, 60, 170), thickness=3.0, thickness_units="screen"
                 )
                 gap = float(np.linalg.norm(ends[1] - ends[0]))
                 self.scene.add_label("/picks/length", f"{gap:.2f} m", position=ends.mean(axis=0))
-            for name, at, color in (("start", studio.start, (40, 170, 90)), ("goal", studio.goal, (214, 50, 40))):
+            for name, at, color in (("start", clicks.start, (40, 170, 90)), ("goal", clicks.goal, (214, 50, 40))):
                 if at is not None:
                     self.scene.add_cylinder(f"/picks/{name}", 0.12, 0.03, color=color, position=(*at, 0.03))
                     self.scene.add_label(f"/picks/{name}/text", name, position=(0, 0, 0.25))
             self._way()
 
     def _way(self) -> None:
-        studio = self.studio
-        if studio.folder is None or studio.start is None or studio.goal is None:
+        studio, clicks = self.studio, self.studio.clicks
+        if studio.folder is None or clicks.start is None or clicks.goal is None:
             return
         try:
-            plan = plan_between(studio.folder, studio.start, studio.goal)
+            plan = plan_between(studio.folder, clicks.start, clicks.goal)
         except LyraError as error:
             studio.message = f"{error.what} ({error.got}). {error.do}"
             return
@@ -323,4 +332,12 @@ def _point_size(points: np.ndarray) -> float:
     if len(points) == 0:
         return 0.01
     spread = float(np.median(np.linalg.norm(points - points.mean(axis=0), axis=1)))
-    return max(0.004, 1.8 * spread / math.sqrt(len(points)))
+    return max(0.004, 2.0 * spread / math.sqrt(len(points)))
+
+
+def _thumbnail(rgb: np.ndarray) -> np.ndarray:
+    """A picture (H, W, 3) in 0..1 as uint8, at most about 200 px wide, by means of squares of pixels."""
+    step = max(1, rgb.shape[1] // 200)
+    height, width = rgb.shape[0] // step, rgb.shape[1] // step
+    blocks = rgb[: height * step, : width * step].reshape(height, step, width, step, 3)
+    return np.rint(blocks.mean(axis=(1, 3)) * 255).astype(np.uint8)

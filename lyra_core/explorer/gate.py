@@ -4,7 +4,7 @@
 
 It lets a connection through if it names this server as its host, comes from a page of this server, and carries the
 token (in the URL once, then in a cookie) where one is needed. It also cuts off clients that send far more than an
-upload may have.
+upload may have. With a certificate it speaks TLS.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import ssl
 import threading
 import time
 from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from lyra_core.errors import InputError
 
-__all__ = ["Gate", "is_loopback"]
+__all__ = ["Gate", "is_loopback", "tls_context"]
 
 _MOST_HEAD = 32 << 10
 _MOST_SENT = 64 << 20  # bytes from a client within _WINDOW
@@ -33,34 +35,53 @@ def is_loopback(host: str) -> bool:
     return host in _LOOPBACK or host.startswith("127.")
 
 
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """What a server needs to speak TLS, from PEM files. Raises InputError if they cannot be used."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(
+            "The certificate cannot be used",
+            got=f"{certificate}, {key}: {error}",
+            do="Give PEM files that belong together",
+        ) from error
+    return context
+
+
 class Gate:
     """Listens on (host, port) and passes checked connections on to 127.0.0.1:inner.
 
-    Raises InputError if the address cannot be used. port 0 takes a free one; see `port`.
+    tls: speak https. Raises InputError if the address cannot be used. port 0 takes a free one; see `port`.
     """
 
-    def __init__(self, host: str, port: int, inner: int, token: str | None) -> None:
+    def __init__(
+        self, host: str, port: int, inner: int, token: str | None, *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.host, self.port, self.token = host, port, token
+        self._scheme = "http" if tls is None else "https"
         self._inner = inner
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        # The loop runs in a thread of its own from the start: the caller may be inside a loop already (a notebook).
+        self._thread = threading.Thread(target=self._loop.run_forever, name="lyra-gate", daemon=True)
+        self._thread.start()
+        listening = asyncio.start_server(self._accept, host, port, ssl=tls)
         try:
-            self._server = self._loop.run_until_complete(asyncio.start_server(self._accept, host, port))
+            self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result()
         except OSError as error:
-            self._loop.close()
+            self._end()
             raise InputError(
                 "The address cannot be used", got=f"{host}:{port}: {error}", do="Choose another --port"
             ) from error
         self.port = int(self._server.sockets[0].getsockname()[1])
-        self._thread = threading.Thread(target=self._loop.run_forever, name="lyra-gate", daemon=True)
-        self._thread.start()
 
     @property
     def url(self) -> str:
         """What to open in a browser."""
         shown = "localhost" if is_loopback(self.host) or self.host in ("0.0.0.0", "::") else self.host
-        return f"http://{shown}:{self.port}/" + (f"?token={self.token}" if self.token else "")
+        return f"{self._scheme}://{shown}:{self.port}/" + (f"?token={self.token}" if self.token else "")
 
     def close(self) -> None:
         """Stop listening and cut all connections."""
@@ -76,6 +97,9 @@ class Gate:
             return
         with contextlib.suppress(TimeoutError):
             asyncio.run_coroutine_threadsafe(stop(), self._loop).result(timeout=5)
+        self._end()
+
+    def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
         self._loop.close()
@@ -101,22 +125,23 @@ class Gate:
             return await _refuse(writer, 403, reason)
         if grants:
             # The token leaves the address bar; the page and its socket then carry the cookie.
-            cookie = f"{_COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/"
+            secure = "; Secure" if self._scheme == "https" else ""
+            cookie = f"{_COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/{secure}"
             writer.write(f"HTTP/1.1 303 See Other\r\nLocation: /\r\nSet-Cookie: {cookie}\r\n".encode())
             writer.write(b"Content-Length: 0\r\nConnection: close\r\n\r\n")
             return await writer.drain()
         behind, before = await asyncio.open_connection("127.0.0.1", self._inner)
         before.write(head)
+        pumps = [
+            asyncio.create_task(_pump(reader, before, _MOST_SENT)),
+            asyncio.create_task(_pump(behind, writer, 0)),
+        ]
         try:
-            pumps = [
-                asyncio.create_task(_pump(reader, before, _MOST_SENT)),
-                asyncio.create_task(_pump(behind, writer, 0)),
-            ]
-            _, rest = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            for pump in rest:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-        finally:
             before.close()
         return None
 

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lyra_core.explorer.uploads import check_path_file, safe_name
+from lyra_core.generation.plan import CHUNK_FRAMES
 from lyra_core.geometry import inverse, quat_from_matrix
 from lyra_core.trajectory import LoadedPath, load_path, save_lyra, save_nerfstudio, save_tum
 from lyra_core.trajectory.lyra2_gui import GuiPath, write_gui_path
@@ -27,13 +30,19 @@ def read_uploaded(name: str, data: bytes, anchor: Camera, *, fps: float) -> Load
         return load_path(file, size=(anchor.width, anchor.height), start=anchor, relative=True, fps=fps)
 
 
-def saved_bytes(kind: str, path: CameraPath, caption: str) -> tuple[str, bytes]:
-    """File name and content of a path as lyra, gui (JSON of Lyra 2's viewer), nerfstudio or tum."""
+def saved_bytes(kind: str, path: CameraPath, captions: Sequence[str]) -> tuple[str, bytes]:
+    """File name and content of a path as lyra, gui (JSON of Lyra 2's viewer), nerfstudio or tum.
+
+    captions: texts of its chunks; only lyra holds them, and then it is a zip of trajectory.npz and captions.json.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        place = Path(scratch)
+        place = Path(scratch) / "path"
+        place.mkdir()
         if kind == "lyra":
-            save_lyra(place, path, {0: caption})
+            save_lyra(place, path, {(CHUNK_FRAMES * i + 1 if i else 0): t for i, t in enumerate(captions) if t})
             file = place / "trajectory.npz"
+            if any(captions):
+                file = Path(shutil.make_archive(str(Path(scratch) / "lyra_path"), "zip", place))
         elif kind == "gui":
             file = place / "cam.json"
             write_gui_path(file, _viewer_path(path))

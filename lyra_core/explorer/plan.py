@@ -132,6 +132,19 @@ class PathPlan:
         fov = None if self.keys[index].fov is None else _vertical_fov(middle)
         return self.added(key_of(middle.world_from_camera, fov=fov, pace=self.keys[index].pace), index - 1)
 
+    def moved(self, turn: NDArray[np.float64], scale: float) -> PathPlan:
+        """In a world that was scaled and then moved by turn (4, 4): what a keyframe saw, it sees again."""
+
+        def place(point: tuple[float, float, float]) -> tuple[float, float, float]:
+            x, y, z = (float(v) for v in turn[:3, :3] @ (scale * np.asarray(point)) + turn[:3, 3])
+            return x, y, z
+
+        keys = []
+        for key in self.keys:
+            pose = rigid(turn[:3, :3] @ _pose(key)[:3, :3], np.asarray(place(key.position)))
+            keys.append(key_of(pose, fov=key.fov, hold=key.hold, pace=key.pace))
+        return replace(self, keys=tuple(keys), target=None if self.target is None else place(self.target))
+
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self.keys):
             raise PathError("There is no such keyframe", got=str(index + 1), do=f"There are {len(self.keys)}")

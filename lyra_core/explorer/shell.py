@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -17,17 +16,28 @@ from lyra_core.explorer.studio import Studio
 from lyra_core.geometry import quat_from_matrix
 from lyra_core.types import Camera
 
-__all__ = ["Shell", "tall"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["Shell", "frames_text", "tall"]
 
 
 class Shell:
-    """Server, studio and drawing of one explorer."""
+    """Server, studio and drawing of one explorer. idle_only: controls that rest while a job changes the open world."""
 
     def __init__(self, server: viser.ViserServer, studio: Studio, drawing: Drawing) -> None:
         self.server, self.studio, self.drawing = server, studio, drawing
         self.gui = server.gui
+        self.idle_only: list[Any] = []
+
+    @property
+    def busy(self) -> bool:
+        """True while a job works on the open world."""
+        return self.studio.busy_with(self.studio.folder)
+
+    def rest(self) -> None:
+        """Switch the idle-only controls off or on."""
+        busy = self.busy
+        for handle in self.idle_only:
+            if handle.disabled != busy:
+                handle.disabled = busy
 
     def guarded(self, action: Callable[[Any], Any]) -> Callable[[Any], None]:
         """A callback whose LyraErrors become notices in the tab that caused them."""
@@ -36,13 +46,14 @@ class Shell:
             try:
                 action(event)
             except LyraError as error:
-                self.notice(getattr(event, "client", None), error.what, f"{error.got}\n{error.do}".strip(), "red")
+                got = f"Got: {error.got}" if error.got else ""
+                self.notice(getattr(event, "client", None), error.what, f"{got}\n{error.do}".strip(), "red")
 
         return call
 
-    def warn(self, text: str) -> None:
-        """A yellow notice in all tabs."""
-        self.notice(None, text, "", "yellow")
+    def warn(self, text: str, client: viser.ClientHandle | None = None) -> None:
+        """A yellow notice in one tab, or in all."""
+        self.notice(client, text, "", "yellow")
 
     def notice(self, client: viser.ClientHandle | None, title: str, body: str, color: str) -> None:
         """A notice in one tab, or in all."""
@@ -64,3 +75,8 @@ class Shell:
 def tall(text: str) -> str:
     """A hint with a capital letter."""
     return text[:1].upper() + text[1:]
+
+
+def frames_text(count: int) -> str:
+    """A number of frames in words."""
+    return "photo only" if count == 1 else f"{count} frames"

@@ -53,14 +53,18 @@ class State:
     ----------
     plan: the planned path with its undo steps.
     selected: number of the selected keyframe, or None.
-    captions: text of the next segment, or "".
+    captions: text of each chunk of the next segment (CHUNK_FRAMES new frames each); may be shorter than the path.
+    made: first new frame of a generated segment to the plan that it was generated from; taking it back gives it again.
+    base: pose (16 numbers) and median depth [m] of frame 0 when the plan was last stored: what keyframes refer to.
     parent, branched_at: folder name and last frame that this world was branched from, or "" and -1.
     kept: the person marked this branch to be kept.
     """
 
     plan: Undoable
     selected: int | None = None
-    caption: str = ""
+    captions: tuple[str, ...] = ()
+    made: tuple[tuple[int, PathPlan, tuple[str, ...]], ...] = ()
+    base: tuple[float, ...] = ()
     parent: str = ""
     branched_at: int = -1
     kept: bool = False
@@ -71,6 +75,20 @@ class State:
         count = len(plan.keys)
         kept = None if wanted is None or count == 0 else max(0, min(wanted, count - 1))
         return replace(self, plan=self.plan.do(plan), selected=kept)
+
+    def generated(self, first: int, default: PathPlan) -> State:
+        """After the plan became the segment that begins at frame first: a new plan, the old one kept for going back."""
+        made = (*(m for m in self.made if m[0] < first), (first, self.plan.now, self.captions))
+        return replace(self, plan=Undoable(default), selected=None, made=made, captions=())
+
+    def taken_back(self, count: int) -> State:
+        """After frames from count on were taken back: the plan of the first segment that went, if it is known."""
+        gone = [m for m in self.made if m[0] >= count]
+        kept = tuple(m for m in self.made if m[0] < count)
+        if not gone:
+            return self
+        _, plan, captions = gone[0]
+        return replace(self, plan=self.plan.do(plan), selected=None, made=kept, captions=captions)
 
     def undone(self) -> State:
         """One step of the path back."""
@@ -85,11 +103,20 @@ class State:
         return {
             "version": STATE_VERSION,
             "plan": self.plan.now.to_json(),
-            "caption": self.caption,
+            "captions": list(self.captions),
+            "made": [{"first": f, "plan": p.to_json(), "captions": list(c)} for f, p, c in self.made],
+            "base": list(self.base),
             "parent": self.parent,
             "branched_at": self.branched_at,
             "kept": self.kept,
         }
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    texts = [str(v) for v in values]
+    while texts and not texts[-1].strip():
+        texts.pop()
+    return tuple(texts)
 
 
 def state_from_json(values: Mapping[str, Any]) -> State:
@@ -102,7 +129,9 @@ def state_from_json(values: Mapping[str, Any]) -> State:
     return State(
         Undoable(plan_from_json(values["plan"])),
         None,
-        str(values.get("caption", "")),
+        _texts(values.get("captions") or [values.get("caption", "")]),
+        tuple((int(m["first"]), plan_from_json(m["plan"]), _texts(m["captions"])) for m in values.get("made", ())),
+        tuple(float(v) for v in values.get("base", ())),
         str(values.get("parent", "")),
         int(values.get("branched_at", -1)),
         bool(values.get("kept", False)),

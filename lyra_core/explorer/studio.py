@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""The explorer without a browser: one world, its plan, its jobs. Every button calls a method here; tests do the same.
+"""The explorer without a browser: one world, its plan, its history. Every button calls a method here or in `orders`.
 
-All methods may be called from any thread. Listeners are told what changed: "world", "plan", "job", "frame", "pick".
+All methods may be called from any thread. Listeners are told what changed: "world", "tree", "plan", "job",
+"frame", "pick".
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lyra_core.errors import InputError, LyraError, WorldError
 from lyra_core.explorer import tree
+from lyra_core.explorer.anchoring import base_of, placed_at, replaced
+from lyra_core.explorer.clicks import Clicks
 from lyra_core.explorer.content import Cloud, frame_cloud
 from lyra_core.explorer.jobs import JobRunner, JobView
+from lyra_core.explorer.orders import Orders
 from lyra_core.explorer.path_files import read_uploaded, saved_bytes
-from lyra_core.explorer.picking import nearest_point, photo_pixel
 from lyra_core.explorer.plan import Key, PathPlan, PlannedViews, camera_path, keys_from_path
-from lyra_core.explorer.state import State, load_state, save_state
-from lyra_core.explorer.task import write_path_file
-from lyra_core.explorer.uploads import check_photo, safe_name
+from lyra_core.explorer.state import State, Undoable, load_state, save_state
+from lyra_core.explorer.task import read_path_file, write_path_file
 from lyra_core.pipeline.begin import seen_points
 from lyra_core.trajectory import SeedScene
 from lyra_core.types import Camera, CameraPath
@@ -33,8 +35,8 @@ from lyra_core.world import FrameSequence, WorldFolder, read_manifest
 
 __all__ = ["Studio", "StudioOptions"]
 
-Listener = Callable[[str], None]
-_XY = tuple[float, float]
+_LOADED = "frames/explorer_loaded.npz"
+_Ray = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +50,22 @@ class StudioOptions:
     frames: int = 81
     model: str = ""
 
+    @property
+    def first_plan(self) -> PathPlan:
+        """What is planned before anyone planned anything."""
+        return PathPlan(source="preset", preset="walk", frames=self.frames)
+
 
 class Studio:
-    """One world at a time, shared by all tabs."""
+    """One world at a time, shared by all tabs. clicks: what was clicked. orders: the jobs that can be asked for."""
 
     def __init__(self, options: StudioOptions) -> None:
         self.options = options
         self.folder: Path | None = None
-        self.state = State(load_default(options).plan)
+        self.state = State(Undoable(options.first_plan))
         self.views: PlannedViews | None = None
         self.problem = ""
         self.message = ""
-        self.mode = ""
-        self.picks: list[tuple[float, float, float]] = []
         self.job: JobView | None = None
         self.preview: tuple[int, str] | None = None
         self.anchor: Camera | None = None
@@ -68,13 +73,13 @@ class Studio:
         self.frames: FrameSequence | None = None
         self.cloud: Cloud | None = None
         self.loaded: CameraPath | None = None
-        self.start: _XY | None = None
-        self.goal: _XY | None = None
-        self._listeners: list[Listener] = []
+        self._listeners: list[Callable[[str], None]] = []
         self._lock = threading.RLock()
+        self.clicks = Clicks(lambda: self._tell("pick"), self.watch)
+        self.orders = Orders(self)
         self.runner = JobRunner(self._job_changed, self._frame_made)
 
-    def listen(self, listener: Listener) -> None:
+    def listen(self, listener: Callable[[str], None]) -> None:
         """Call listener(what) after every change."""
         self._listeners.append(listener)
 
@@ -88,38 +93,15 @@ class Studio:
 
     # Worlds
 
-    def upload_photo(self, name: str, data: bytes) -> JobView:
-        """Check an uploaded picture, store it and start a world from it. Raises InputError."""
-        ending = check_photo(name, data)
-        inbox = self.options.root / "uploads"
-        inbox.mkdir(parents=True, exist_ok=True)
-        file = inbox / f"{safe_name(name)}{ending}"
-        file.write_bytes(data)
-        return self.start_photo(file)
-
-    def start_photo(self, photo: Path) -> JobView:
-        """Queue a world with only this photo in it: depth, scale and gravity. Raises InputError if it is no picture."""
-        if not photo.is_file():
-            raise InputError("The photo does not exist", got=str(photo), do="Check the path")
-        check_photo(photo.name, photo.read_bytes())
-        self.options.root.mkdir(parents=True, exist_ok=True)
-        folder, number = self.options.root / safe_name(photo.name), 1
-        while folder.exists():
-            number += 1
-            folder = self.options.root / f"{safe_name(photo.name)}-{number}"
-        request = {
-            "job": "seed",
-            "photo": str(photo),
-            "world": str(folder),
-            "preset": self.options.preset,
-            "settings": list(self.options.settings),
-        }
-        return self.runner.submit(f"Read {photo.name}", request)
+    def worlds(self) -> tuple[str, ...]:
+        """Names of the worlds in the folder of new worlds, the newest first."""
+        found = [p for p in self.options.root.glob("*/manifest.json") if not p.parent.name.startswith(".")]
+        return tuple(p.parent.name for p in sorted(found, key=lambda p: -p.stat().st_mtime))
 
     def open_world(self, folder: Path) -> None:
         """Show a world. Raises WorldError if it is none, or holds no frame."""
         with self._lock:
-            if (folder / "manifest.json").is_file() and not self._busy_with(folder):
+            if (folder / "manifest.json").is_file() and not self.busy_with(folder):
                 WorldFolder.open(folder)  # settles what a killed run left
             manifest = read_manifest(folder)
             if not manifest.chunks:
@@ -129,20 +111,28 @@ class Studio:
             scene = SeedScene.from_depth(last.depth, last.camera, floor_z=0.0)
             self.scene = SeedScene(scene.center_depth, 0.0, seen_points(iter(frames)))
             same = self.folder == folder
-            state = self.state if same else load_state(folder, PathPlan(source="preset", frames=self.options.frames))
-            self.folder, self.frames, self.state = folder, frames, state
+            state = self.state if same else load_state(folder, self.options.first_plan)
+            self.folder, self.frames, self.state = folder, frames, replaced(state, frames[0])
             self.anchor = last.camera
             self.cloud = frame_cloud(frames[0])
-            self.mode, self.picks, self.start, self.goal = "", [], None, None
-            if not same:
-                self.loaded = None
+            self.clicks.forget()
+            self.message = ""
+            self._load_path()
             self._replan()
         self._tell("world")
         self._tell("plan")
 
-    def _busy_with(self, folder: Path) -> bool:
+    def _load_path(self) -> None:
+        """The uploaded path of this world, begun at its last camera: also after a restart or more frames."""
+        assert self.folder is not None
+        assert self.anchor is not None
+        file = self.folder / _LOADED
+        self.loaded = placed_at(read_path_file(file), self.anchor) if file.is_file() else None
+
+    def busy_with(self, folder: Path | None) -> bool:
+        """True while a job works on that world."""
         job = self.runner.current
-        return job is not None and job.request.get("world") == str(folder)
+        return job is not None and folder is not None and job.request.get("world") == str(folder)
 
     def tree(self) -> tuple[tree.Node, ...]:
         """The history of the open world."""
@@ -151,51 +141,58 @@ class Studio:
     def branch(self, segments: int) -> Path:
         """A new world with the first so many segments of this one, which is shown next."""
         folder = self._world()
-        if self._busy_with(folder):
+        if self.busy_with(folder):
             raise WorldError("This world is being worked on", got=folder.name, do="Wait, or cancel the job")
-        target = tree.branch(folder, segments)
+        target = tree.branch(folder, segments, plan=self.options.first_plan)
         self.open_world(target)
         return target
 
     def keep(self, kept: bool) -> None:
-        """Mark the open world as one to keep."""
-        self._set(replace(self.state, kept=kept), "world")
+        """Mark the open world as one to keep: it cannot be deleted then."""
+        self._set(replace(self.state, kept=kept), "tree")
 
     def drop(self, name: str) -> None:
-        """Delete a branch that is not open."""
+        """Delete a branch; if it is open, its parent is shown instead. Raises WorldError for what others need."""
         folder = self._world()
+        target = folder.parent / name
+        if self.busy_with(target):
+            raise WorldError("This world is being worked on", got=name, do="Wait, or cancel the job")
+        tree.may_drop(target)
         if name == folder.name:
-            raise WorldError("This world is open", got=name, do="Open another one first")
-        tree.drop(folder.parent / name)
-        self._tell("world")
+            self.open_world(folder.parent / self.state.parent)
+        tree.drop(target)
+        self._tell("tree")
+
+    def frames_of(self, name: str) -> FrameSequence:
+        """The frames of another world of the tree. Raises WorldError if it is none."""
+        folder = self._world().parent / name
+        return FrameSequence(folder, read_manifest(folder).chunks)
 
     # The plan
 
     def _set(self, state: State, what: str) -> None:
         with self._lock:
             self.state = state
-            if self.folder is not None:
-                save_state(self.folder, state)
+            if self.folder is not None and self.frames is not None:
+                self.state = replace(state, base=base_of(self.frames[0]))
+                save_state(self.folder, self.state)
         self._tell(what)
 
     def plan(self, plan: PathPlan, *, select: int | None = None) -> None:
         """Change the planned path (one undo step)."""
-        with self._lock:
-            self.state = self.state.planned(plan, select=select)
-            self._replan()
-        self._set(self.state, "plan")
+        self._planned(self.state.planned(plan, select=select))
 
     def undo(self) -> None:
         """One step of the path back."""
-        with self._lock:
-            self.state = self.state.undone()
-            self._replan()
-        self._set(self.state, "plan")
+        self._planned(self.state.undone())
 
     def redo(self) -> None:
         """One step of the path forward."""
+        self._planned(self.state.redone())
+
+    def _planned(self, state: State) -> None:
         with self._lock:
-            self.state = self.state.redone()
+            self.state = state
             self._replan()
         self._set(self.state, "plan")
 
@@ -203,10 +200,16 @@ class Studio:
         """Select a keyframe."""
         self._set(replace(self.state, selected=index), "plan")
 
-    def caption(self, text: str) -> None:
-        """Text for the next segment."""
+    def watch(self, point: tuple[float, float, float] | None) -> None:
+        """Keep looking at a point [m] along the path; None looks freely."""
+        self.plan(replace(self.state.plan.now, target=point))
+
+    def caption(self, chunk: int, text: str) -> None:
+        """Text for one chunk of the next segment."""
         with self._lock:
-            self.state = replace(self.state, caption=text.strip())
+            texts = [*self.state.captions, *[""] * (chunk + 1)][: max(len(self.state.captions), chunk + 1)]
+            texts[chunk] = text
+            self.state = replace(self.state, captions=tuple(texts))
             if self.folder is not None:
                 save_state(self.folder, self.state)
 
@@ -231,6 +234,9 @@ class Studio:
         self.views, self.problem = None, ""
         if self.anchor is None or self.scene is None:
             return
+        if self.unfinished():
+            self.problem = "The last step was stopped before its end: go on with it, or take it back."
+            return
         try:
             self.views = camera_path(self.state.plan.now, self.anchor, self.scene, loaded=self.loaded)
         except LyraError as error:
@@ -241,121 +247,35 @@ class Studio:
         if self.anchor is None:
             raise InputError("There is no world yet", do="Start from a photo first")
         found = read_uploaded(name, data, self.anchor, fps=self.state.plan.now.fps)
-        self.loaded = found.path
+        self.loaded = placed_at(found.path, self.anchor)
+        write_path_file(self._world() / _LOADED, found.path)
         self.message = " ".join(found.messages)
         self.plan(replace(self.state.plan.now, source="file", frames=max(2, len(found.path))))
 
     def saved_path(self, kind: str) -> tuple[str, bytes]:
-        """File name and bytes of the shown path: lyra, nerfstudio or tum."""
+        """File name and bytes of the shown path: lyra, gui, nerfstudio or tum."""
         if self.views is None:
-            raise InputError("There is no path to save", do="Plan one first")
-        return saved_bytes(kind, self.views.path, self.state.caption)
-
-    # Jobs
-
-    def generate(self) -> JobView:
-        """Extend the world along the shown path, camera by camera as it is shown. Raises InputError without a path."""
-        folder = self._world()
-        if self.views is None:
-            raise InputError("There is no path to generate", got=self.problem, do="Plan one first")
-        file = folder / "frames" / "explorer_path.npz"
-        write_path_file(file, self.views.path)
-        plan = self.state.plan.now
-        name = plan.preset if plan.source == "preset" else {"keys": "keyframes", "file": "loaded path"}[plan.source]
-        request = {"name": name, "path": str(file), "caption": self.state.caption, "model": self.options.model}
-        return self._submit(f"Generate {len(self.views.path) - 1} frames", "extend", **request)
-
-    def resume(self) -> JobView:
-        """Go on with a world whose last step was stopped."""
-        return self._submit("Go on", "resume")
-
-    def take_back(self, steps: int = 1) -> JobView:
-        """Take the last step back."""
-        return self._submit("Take back the last step", "revert", steps=steps)
-
-    def rebuild(self) -> JobView:
-        """Make all derived files again."""
-        return self._submit("Build the world", "rebuild")
-
-    def check(self) -> JobView:
-        """Prove the world in PhysX and with the validators."""
-        return self._submit("Check", "check")
-
-    def export(self, kind: str) -> JobView:
-        """Write one export."""
-        return self._submit(f"Export {kind}", "export", export=kind)
-
-    def embed(self) -> JobView:
-        """Write the page that opens without a server."""
-        folder = self._world()
-        return self._submit("Write the web page", "embed", out=str(folder / "exports" / f"{folder.name}.html"))
-
-    def drive(self) -> JobView:
-        """Drive from the clicked start to the clicked goal."""
-        if self.start is None or self.goal is None:
-            raise InputError("A drive needs a start and a goal", do="Click both on the floor")
-        return self._submit("Drive", "drive", start=list(self.start), goal=list(self.goal))
-
-    def measure(self, metres: float) -> JobView:
-        """Set the scale by the two clicked points. Raises InputError for wrong lengths or too few clicks."""
-        if len(self.picks) < 2 or not metres > 0:
-            raise InputError("Click two points and type their distance", got=f"{len(self.picks)} points, {metres:g} m")
-        folder = self._world()
-        cloud = self.cloud
-        assert cloud is not None  # an open world has one
-        pixels = [v for point in self.picks[-2:] for v in photo_pixel(folder, cloud, point)]
-        built = WorldFolder(folder, read_manifest(folder)).is_built
-        return self._submit("Set the scale", "rescale", known_length=[*pixels, float(metres)], build=built)
-
-    def level(self) -> JobView:
-        """Fix gravity by the clicked floor points."""
-        if not self.picks:
-            raise InputError("Click the floor first", got="no points", do="Three clicks far apart are best")
-        return self._submit("Fix gravity", "gravity", points=[list(p) for p in self.picks])
+            raise InputError("There is no path to save", got=self.problem, do="Plan one first")
+        return saved_bytes(kind, self.views.path, self.state.captions)
 
     def unfinished(self) -> bool:
         """True if the last step of the world was stopped before its end."""
-        if self.folder is None or self.frames is None or self._busy_with(self.folder):
+        if self.folder is None or self.frames is None or self.busy_with(self.folder):
             return False
         return len(self.frames) < read_manifest(self.folder).segments[-1].stop
-
-    def _submit(self, title: str, job: str, **values: Any) -> JobView:
-        return self.runner.submit(title, {"job": job, "world": str(self._world()), **values})
 
     def _world(self) -> Path:
         if self.folder is None:
             raise InputError("There is no world yet", do="Start from a photo first")
         return self.folder
 
-    # Clicks
+    # Clicks and jobs
 
-    def pick_mode(self, mode: str) -> None:
-        """What the next clicks mean: measure, floor, target, start, goal, or "" for nothing."""
-        self.mode, self.picks = mode, []
-        self._tell("pick")
-
-    def click(self, origin: np.ndarray, direction: np.ndarray) -> None:
-        """A click in the scene as a ray (3,), (3,) in the world."""
-        mode = self.mode
-        if mode in ("start", "goal"):
-            if direction[2] > -1e-3:
-                return
-            at = origin - direction * (origin[2] / direction[2])
-            setattr(self, mode, (float(at[0]), float(at[1])))
-            self.mode = "goal" if mode == "start" else ""
-            self._tell("pick")
-            return
-        point = None if self.cloud is None else nearest_point(self.cloud, origin, direction)
-        if point is None:
-            return
-        if mode == "target":
-            self.mode = ""
-            self.plan(replace(self.state.plan.now, target=point))
-        elif mode in ("measure", "floor"):
-            self.picks = [*self.picks, point][-2 if mode == "measure" else -12 :]
-        self._tell("pick")
-
-    # What the runner says
+    def click(self, origin: _Ray, direction: _Ray) -> str:
+        """A click in the scene as a ray (3,), (3,) in the world; see Clicks.click."""
+        near = np.zeros((0, 3), np.float32) if self.cloud is None else self.cloud.points
+        seen = near if self.scene is None else np.concatenate([near, self.scene.points])
+        return self.clicks.click(origin, direction, seen)
 
     def _job_changed(self, job: JobView) -> None:
         self.job = job
@@ -367,22 +287,18 @@ class Studio:
 
     def _settle(self, job: JobView) -> None:
         world = Path(job.request.get("world", ""))
-        kind = job.request["job"]
-        if job.status == "done" and kind == "seed":
+        kind, done = job.request["job"], job.status == "done"
+        if done and kind == "seed":
             self.open_world(world)
-        elif kind in ("extend", "resume", "revert", "rescale", "gravity", "rebuild", "drive") and self.folder == world:
-            if job.status == "done" and kind == "extend":
-                self.state = replace(self.state, plan=load_default(self.options).plan, selected=None)
-                save_state(world, self.state)
+        elif kind in ("extend", "resume", "revert", "rescale", "gravity", "rebuild") and self.folder == world:
+            count = read_manifest(world).segments[-1].first
+            if done and kind in ("extend", "resume"):
+                self.state = self.state.generated(count, self.options.first_plan)
+            elif done and kind == "revert":
+                self.state = self.state.taken_back(read_manifest(world).segments[-1].stop)
             self.open_world(world)
+            self._set(self.state, "plan")
 
     def _frame_made(self, index: int, jpeg: str) -> None:
         self.preview = (index, jpeg)
         self._tell("frame")
-
-
-def load_default(options: StudioOptions) -> State:
-    """The state before anything was planned."""
-    from lyra_core.explorer.state import Undoable
-
-    return State(Undoable(PathPlan(source="preset", preset="walk", frames=options.frames)))

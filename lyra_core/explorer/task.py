@@ -67,7 +67,7 @@ def _extend(request: dict[str, Any]) -> Iterator[Event]:
     video = read_manifest(folder).config.get("model", {}).get("video", "reproject")
     exact = read_path_file(Path(request["path"]))
     config = load_config("balanced", [f"model.video={request.get('model') or video}", f"path.frames={len(exact)}"])
-    captions = {1: request["caption"]} if request.get("caption") else {}
+    captions = {int(frame): str(text) for frame, text in request.get("captions", {}).items()}
     yield from extend(folder, preset=str(request["name"]), config=config, captions=captions, exact=exact)
 
 
@@ -92,9 +92,8 @@ def _revert(request: dict[str, Any]) -> Iterator[Event]:
 def _rescale(request: dict[str, Any]) -> Iterator[Event]:
     from lyra_core.pipeline.rescale import rescale
 
-    length = request["known_length"]
-    known = (length[0], length[1], length[2], length[3], length[4])
-    yield from rescale(Path(request["world"]), known_length=known, build=bool(request["build"]))
+    x, y, z, u, v, w, metres = (float(n) for n in request["between"])
+    yield from rescale(Path(request["world"]), between=(x, y, z, u, v, w, metres), build=bool(request["build"]))
     yield Finished(str(request["world"]), True, {})
 
 

@@ -21,7 +21,7 @@ from lyra_core.explorer.state import STATE_FILE, State, Undoable, load_state, sa
 from lyra_core.pipeline.generate import revert
 from lyra_core.world import SegmentRecord, WorldFolder, read_manifest
 
-__all__ = ["Node", "branch", "drop", "read_tree", "tree_lines"]
+__all__ = ["Node", "branch", "drop", "may_drop", "read_tree", "tree_lines"]
 
 _MARK = "~"
 
@@ -85,12 +85,13 @@ def tree_lines(nodes: Sequence[Node], current: str) -> str:
     return "\n".join(lines)
 
 
-def branch(folder: Path, segments: int) -> Path:
+def branch(folder: Path, segments: int, *, plan: PathPlan | None = None) -> Path:
     """A new world with the first so many segments of this one; returns its folder.
 
     Parameters
     ----------
     segments: segments to keep, 1 = only the photo's own.
+    plan: what is planned there first.
 
     Raises WorldError if there are not so many, or the world is unfinished.
     """
@@ -112,7 +113,8 @@ def branch(folder: Path, segments: int) -> Path:
         for _ in revert(target, steps=count - segments, build=False):
             pass
     stop = world.manifest.segments[segments - 1].stop
-    save_state(target, State(Undoable(PathPlan()), parent=folder.name, branched_at=stop - 1))
+    made = tuple(m for m in load_state(folder, PathPlan()).made if m[0] < stop)
+    save_state(target, State(Undoable(plan or PathPlan()), made=made, parent=folder.name, branched_at=stop - 1))
     return target
 
 
@@ -131,12 +133,19 @@ def _free_name(folder: Path) -> Path:
     return folder.parent / f"{root}{_MARK}{number}"
 
 
-def drop(folder: Path) -> None:
-    """Delete a branch. Raises WorldError for the root, a kept branch, or one that others branched from."""
+def may_drop(folder: Path) -> None:
+    """Raises WorldError for the root, a kept branch, or one that others branched from."""
     nodes = {n.name: n for n in read_tree(folder)}
     node = nodes.get(folder.name)
     if node is None or not node.parent or node.kept or any(n.parent == folder.name for n in nodes.values()):
         raise WorldError(
-            "This world is not deleted here", got=folder.name, do="Only branches that nothing depends on are"
+            "This world is not deleted here",
+            got=folder.name,
+            do="Only branches are that are not kept and that no other branch begins from",
         )
+
+
+def drop(folder: Path) -> None:
+    """Delete a branch. Raises what may_drop raises."""
+    may_drop(folder)
     shutil.rmtree(folder)

@@ -30,12 +30,14 @@ class FloorFit:
     height: distance of the camera over the floor, in the unit of the depth.
     inliers: share of the candidate points that lie on the plane.
     rms: spread of the inliers [unit of depth].
+    method: how it was found, for the manifest and the report.
     """
 
     up: _F
     height: float
     inliers: float
     rms: float
+    method: str = "RANSAC plane through the lower part of the picture"
 
 
 def fit_floor(points: _F, up_hint: _F, rng: np.random.Generator, *, tries: int = 300) -> FloorFit | None:

@@ -62,7 +62,8 @@ def find_level(
     up, level = _polished(point[floor], up, level)
     rest = -(point[floor] @ up) - level
     lower = rows > height / 3
-    return FloorFit(up, level, float((floor & lower).sum() / max(lower.sum(), 1)) if share else 0.0, float(rest.std()))
+    inliers = float((floor & lower).sum() / max(lower.sum(), 1)) if share else 0.0
+    return FloorFit(up, level, inliers, float(rest.std()), "up from all surfaces, floor from level ones")
 
 
 def _cap(center: _F, reach: float, step: float) -> _F:

@@ -26,6 +26,8 @@ __all__ = ["SeedOptions", "SeedView", "load_photo", "make_seed", "seed_from_phot
 _DEFAULT_FOV = 63.0  # horizontal [deg]; a 28 mm equivalent lens, the usual phone camera
 _DEFAULT_HEIGHT = 1.5
 _FLOOR_SHARE = 0.15  # of the lower points on one plane; less is no floor that others could be pulled onto
+_PLANE_SHARE = 0.25  # of the lower points on one rough plane, from which it is the floor against a scrap
+_WAVES = 0.02  # spread of such a plane, as a share of the camera's height
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class SeedOptions:
     Attributes
     ----------
     fov: horizontal field of view [deg], 10 to 150, of the whole photo; None: EXIF, else an estimate.
+    scale: metres per unit of the depth model (or depth file); wins over all that follow.
     camera_height: height of the camera over the floor [m]; None: the depth model's own scale, else 1.5 m.
     known_length: (x1, y1, x2, y2, metres): two points in pixels of the upright original photo and their distance.
     yaw: turn of the first view to the left of +y [deg].
@@ -44,8 +47,13 @@ class SeedOptions:
     camera_height: float | None = None
     known_length: tuple[float, float, float, float, float] | None = None
     yaw: float = 0.0
+    scale: float | None = None
 
     def __post_init__(self) -> None:
+        if self.scale is not None and not 1e-3 <= self.scale <= 1e3:
+            raise InputError(
+                "The scale factor must be 0.001 to 1000", got=f"{self.scale:g}", do="Give metres per unit of depth"
+            )
         if self.fov is not None and not 10.0 <= self.fov <= 150.0:
             raise InputError(
                 "The field of view must be 10 to 150 degrees", got=f"{self.fov:g}", do="Give --fov degrees"
@@ -77,10 +85,11 @@ class SeedView:
     sky: (H, W) bool.
     camera: view with the level pose: Z up, floor at z = 0, over the origin, looking along +y (turned by yaw).
     focal_source: "option", "exif", "lines" or "default".
-    scale_source: "known length", "camera height", "depth" or "default camera height".
+    scale_source: "user factor", "known length", "camera height", "depth" or "default camera height".
     scale_confidence: 0..1.
     camera_height: [m] over the floor.
     floor_inliers, floor_rms: share of the lower points on the floor plane, and their spread [m].
+    floor_method: how up and floor were found.
     pitch_deg, roll_deg: elevation of the optical axis (negative looks down) and roll.
     notes: what was converted, guessed or filled, for the user.
     """
@@ -98,6 +107,7 @@ class SeedView:
     pitch_deg: float
     roll_deg: float
     notes: tuple[str, ...] = field(default=())
+    floor_method: str = ""
 
     def __post_init__(self) -> None:
         size = (self.camera.height, self.camera.width)
@@ -159,7 +169,8 @@ def _floor(
     """The model's own floor if it has one, else a plane fitted to the lower part of the picture."""
     if estimate.up is not None and estimate.camera_height is not None:
         share = 0.0 if estimate.floor is None else float(estimate.floor[photo.height // 2 :].mean())
-        return FloorFit(np.asarray(estimate.up, dtype=np.float64), estimate.camera_height, share, 0.0)
+        method = "layout of the depth model" if share else "lowest points"
+        return FloorFit(np.asarray(estimate.up, dtype=np.float64), estimate.camera_height, share, 0.0, method)
     import cv2
 
     from lyra_core.models.depth.horizon import estimate_up
@@ -167,13 +178,26 @@ def _floor(
     gray = cv2.cvtColor((photo.rgb * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
     up = np.asarray(estimate.up) if estimate.up is not None else estimate_up(gray, intrinsics, estimate.sky).up
     found = find_level(estimate.depth, intrinsics, up, rng, metric=estimate.kind == "metric")
-    if found is None:
-        found = fit_floor(_points(estimate.depth, intrinsics, slice(photo.height // 3, None)), up, rng)
+    if found is None or found.inliers < _FLOOR_SHARE:
+        found = _better_floor(
+            found, fit_floor(_points(estimate.depth, intrinsics, slice(photo.height // 3, None)), up, rng)
+        )
     if found is not None:
         return found
     points = _points(estimate.depth, intrinsics, slice(0, None))
     height = float(np.percentile(-(points @ up), 98)) if len(points) else 0.0
-    return FloorFit(up, max(height, 1e-3), 0.0, 0.0)
+    return FloorFit(up, max(height, 1e-3), 0.0, 0.0, "lowest points")
+
+
+def _better_floor(level: FloorFit | None, plane: FloorFit | None) -> FloorFit | None:
+    """The level surface, unless it is a scrap of a floor that is one large plane but for the waves of a learned depth.
+
+    A plane without waves may be a table top: there the level surface stays.
+    """
+    if level is None or plane is None:
+        return level or plane
+    wavy = plane.rms > _WAVES * plane.height
+    return plane if wavy and plane.inliers > max(_PLANE_SHARE, 4 * level.inliers) else level
 
 
 def _measured_length(
@@ -208,6 +232,8 @@ def _scale(
     options: SeedOptions, estimate: DepthEstimate, floor: FloorFit, measured: float | None
 ) -> tuple[float, str, float]:
     """Metres per unit of depth, where that comes from, and how far it can be trusted."""
+    if options.scale is not None:
+        return options.scale, "user factor", 0.8
     if options.known_length is not None and measured is not None:
         return options.known_length[4] / measured, "known length", 0.8
     if options.camera_height is not None:
@@ -265,14 +291,14 @@ def make_seed(photo: Photo, depth_model: DepthModel, options: SeedOptions, rng: 
     if focal_source == "default":
         notes.append("field of view guessed (--fov)")
     if floor.inliers == 0.0:
-        notes.append("no floor found in the photo; the lowest points are taken for it")
+        notes.append("no floor found in the photo: its lowest points lie at z = 0, and no robot is set down")
     pitch, roll = pitch_roll(floor.up)
     camera = Camera(intrinsics, level_pose(floor.up, height, yaw_deg=options.yaw), photo.width, photo.height)
     if floor.inliers >= _FLOOR_SHARE:
         depth = np.where(sky, 0, settle_floor(depth, camera)).astype(np.float32)
     return SeedView(
         rgb, depth, sky, camera, focal_source, scale_source, confidence, height, floor.inliers,
-        floor.rms * factor, pitch, roll, tuple(notes),
+        floor.rms * factor, pitch, roll, tuple(notes), floor.method,
     )  # fmt: skip
 
 

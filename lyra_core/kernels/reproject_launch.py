@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import warp as wp
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from lyra_core.kernels import reproject as kernels
 from lyra_core.kernels.launch import load_module, run_bands, worker_count
 
-__all__ = ["Pixels", "Splatted", "forward_splat", "range_mask"]
+__all__ = ["Pixels", "Placed", "Splatted", "forward_splat", "place_pixels", "range_mask", "splat_placed"]
 
 _F32 = NDArray[np.float32]
 _TABLE = 16384
@@ -40,12 +41,32 @@ class Pixels:
     half: float
 
 
-def _image(pixels: Pixels, first: int, device: str) -> kernels.Image:
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """Sources whose pixels have their places in a target, and the largest log1p(depth) among them."""
+
+    sources: Sequence[Pixels]
+    images: Any
+    points: Any
+    ranges: Any
+    log_maximum: float
+    device: str
+
+
+def _upload(array: np.ndarray, dtype: Any, device: str, held: dict[int, Any]) -> Any:
+    """The array on the device; the same one again if it was sent before. held keeps the host's array alive too."""
+    key = id(array)
+    if key not in held:
+        held[key] = (wp.array(array, dtype=dtype, device=device, copy=False), array)
+    return held[key][0]
+
+
+def _image(pixels: Pixels, first: int, device: str, held: dict[int, Any]) -> kernels.Image:
     image = kernels.Image()
-    image.rgb = wp.array(pixels.rgb, dtype=wp.vec3f, device=device, copy=False)
-    image.valid = wp.array(pixels.valid, dtype=wp.uint8, device=device, copy=False)
+    image.rgb = _upload(pixels.rgb, wp.vec3f, device, held)
+    image.valid = _upload(pixels.valid, wp.uint8, device, held)
     if pixels.depth is not None:
-        image.depth = wp.array(pixels.depth, dtype=wp.float32, device=device, copy=False)
+        image.depth = _upload(pixels.depth, wp.float32, device, held)
     if pixels.points is not None:
         image.points = wp.array(pixels.points, dtype=wp.vec3f, device=device, copy=False)
     image.exact = int(len(pixels.matrices) == 4)
@@ -75,18 +96,26 @@ def forward_splat(
     *,
     device: str,
     log_maximum: float | None,
-    reference: bool,
-    coverage: float,
+    rules: Mapping[str, float],
     hole: float,
     index: bool,
 ) -> Splatted:
-    """Splat sources into an image of this size (H, W); see lyra_core.ops.reproject."""
+    """Splat sources into an image of this size (H, W); see lyra_core.ops.reproject.
+
+    rules: double_integers (a landing on an integer counts on both sides), all_pixels (masked ones count in the depth
+    maximum), exact_weight (no table of depth weights), coverage (bilinear weight that covers a pixel).
+    """
+    placed = place_pixels(sources, device=device, rules=rules, held={})
+    return splat_placed(placed, size, log_maximum=log_maximum, rules=rules, hole=hole, index=index)
+
+
+def place_pixels(sources: Sequence[Pixels], *, device: str, rules: Mapping[str, float], held: dict[int, Any]) -> Placed:
+    """Place all source pixels in their target. held keeps what was sent to the device from one target to the next."""
     load_module(kernels.__name__, device)
-    serial = device == "cpu"
-    workers = worker_count() if serial else 1
+    workers = worker_count() if device == "cpu" else 1
     firsts = np.cumsum([0, *(s.valid.size for s in sources)]).tolist()
     images = wp.array(
-        [_image(s, first, device) for s, first in zip(sources, firsts[:-1], strict=True)],
+        [_image(s, first, device, held) for s, first in zip(sources, firsts[:-1], strict=True)],
         dtype=kernels.Image,
         device=device,
     )
@@ -95,14 +124,25 @@ def forward_splat(
     for i, source in enumerate(sources):
 
         def place(start: int, stop: int, i: int = i) -> None:
-            inputs = [images, i, start, int(reference)]
+            inputs = [images, i, start, int(rules["all_pixels"])]
             wp.launch(kernels.scan, dim=stop - start, inputs=inputs, outputs=[ranges, points], device=device)
 
         run_bands(place, source.rgb.shape[0], workers=workers)
-    if log_maximum is None:
-        log_maximum = math.log1p(float(ranges.numpy()[..., 2].max()))
+    return Placed(sources, images, points, ranges, math.log1p(float(ranges.numpy()[..., 2].max())), device)
+
+
+def splat_placed(
+    placed: Placed, size: tuple[int, int], *, log_maximum: float | None, rules: Mapping[str, float], hole: float,
+    index: bool,
+) -> Splatted:  # fmt: skip
+    """Splat placed pixels into an image of this size (H, W)."""
+    sources, images, points, ranges = placed.sources, placed.images, placed.points, placed.ranges
+    device, serial = placed.device, placed.device == "cpu"
+    workers, coverage, double = worker_count() if serial else 1, rules["coverage"], int(rules["double_integers"])
+    log_maximum = placed.log_maximum if log_maximum is None else log_maximum
     scale = float(np.float32(50.0) / np.float32(log_maximum + 1e-7))
-    table = wp.array(np.zeros(1, np.float32) if reference else _weights(scale), dtype=wp.float32, device=device)
+    exact = bool(rules["exact_weight"])
+    table = wp.array(np.zeros(1, np.float32) if exact else _weights(scale), dtype=wp.float32, device=device)
     indexed = size if index else (1, 1)
     sums = wp.zeros(size, dtype=kernels.vec5, device=device)
     near = wp.full(indexed, 1.0e9, dtype=wp.float32, device=device)
@@ -122,7 +162,7 @@ def forward_splat(
                 strip = columns if serial else 1
                 wp.launch(
                     kernels.splat, dim=rows * (columns // strip), device=device,
-                    inputs=[images, points, ranges, table, i, start, stop, strip, scale, int(reference), stage],
+                    inputs=[images, points, ranges, table, i, start, stop, strip, scale, double, stage],
                     outputs=[sums, near, names],
                 )  # fmt: skip
         wp.launch(

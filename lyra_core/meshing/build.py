@@ -16,7 +16,7 @@ from lyra_core.meshing.decimate import decimate
 from lyra_core.meshing.figures import mesh_figures, winding_agreement
 from lyra_core.meshing.floor import FloorPlan, find_floor, flatten, is_floor, slab
 from lyra_core.meshing.planes import PlaneSet, straighten
-from lyra_core.meshing.semantics import CLASSES, FaceLabels, classes_of_tile, label_faces
+from lyra_core.meshing.semantics import CLASSES, FaceLabels, classes_of_tile, face_classes, label_faces
 from lyra_core.meshing.tiles import split_tiles
 from lyra_core.meshing.topology import (
     check_collider,
@@ -38,12 +38,14 @@ __all__ = ["mesh_from_frames"]
 _LOG = logging.getLogger(__name__)
 
 
-def mesh_from_frames(frames: Iterable[Frame], *, config: MeshConfig | None = None, floor_z: float = 0.0) -> WorldMesh:
+def mesh_from_frames(
+    frames: Iterable[Frame], *, config: MeshConfig | None = None, floor_z: float | None = 0.0
+) -> WorldMesh:
     """Fuse the depth of frames (one is enough) into surfaces that a physics engine can use.
 
-    floor_z: height of the floor plane [m]; levelling has put it at 0. The frames are read once, in order, and
-    thinned at once, so a generator of many frames needs little memory. Raises InputError when no frame has
-    usable depth or nothing can be meshed.
+    floor_z: height of the floor plane [m]; levelling has put it at 0. None: a world without a floor; nothing is
+    flattened, closed or called floor. The frames are read once, in order, and thinned at once, so a generator of many
+    frames needs little memory. Raises InputError when no frame has usable depth or nothing can be meshed.
     """
     start = time.perf_counter()
     config = config or MeshConfig()
@@ -52,10 +54,10 @@ def mesh_from_frames(frames: Iterable[Frame], *, config: MeshConfig | None = Non
     voxel = choose_voxel_size(views, config, max_range)
     raw = _surface(views, voxel, max_range, config)
     # Found before anything is straightened: its roughness says what the depth was worth.
-    plan = find_floor(raw, views, floor_z=floor_z, voxel=voxel, config=config)
+    plan = None if floor_z is None else find_floor(raw, views, floor_z=floor_z, voxel=voxel, config=config)
     raw, planes = _straight(raw, voxel, config)
     if plan is None:
-        _LOG.warning("no floor found near z = %.2f m; the collider has no floor slab", floor_z)
+        _LOG.warning("no floor; the collider has no floor slab")
     else:
         raw = flatten(raw, plan)
     visual = _visual(raw, plan, config)
@@ -65,10 +67,8 @@ def mesh_from_frames(frames: Iterable[Frame], *, config: MeshConfig | None = Non
     tiles = split_tiles(collision, size=config.tile_size, max_triangles=config.tile_triangles)
     height = plan.height if plan else None
     labels = label_faces(visual, planes.planes, floor_z=height)
-    tile_labels = {
-        tile.name: classes_of_tile(tile.mesh, label_faces(tile.mesh, planes.planes, floor_z=height).kind)
-        for tile in tiles
-    }
+    kind = face_classes(collision, planes.planes, floor_z=height)
+    tile_labels = {tile.name: classes_of_tile(tile.mesh, kind[tile.source]) for tile in tiles}
     figures = {f"collision_{k}": v for k, v in mesh_figures(collision).items()}
     figures |= {
         "visual_triangles": float(len(visual.faces)),
@@ -116,7 +116,12 @@ def _surface(views: list[View], voxel: float, max_range: float, config: MeshConf
         )
     least = max(config.min_area, (4 * voxel) ** 2)
     mesh = drop_small_parts(mesh, share=config.min_component, least=least, long=max(0.12, 4 * voxel))
-    return drop_nonmanifold(drop_degenerate(fill_small_holes(mesh, max_edges=12), min_area=1e-10))
+    mesh = drop_nonmanifold(drop_degenerate(fill_small_holes(mesh, max_edges=12), min_area=1e-10))
+    if config.cleaner == "pymeshlab":
+        from lyra_core.meshing.cleaner import clean_with_pymeshlab
+
+        return clean_with_pymeshlab(mesh)
+    return mesh
 
 
 def _straight(mesh: Mesh, voxel: float, config: MeshConfig) -> tuple[Mesh, PlaneSet]:

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lyra_core.errors import ConfigError
 from lyra_core.meshing.semantics import FaceLabels
 from lyra_core.types import Mesh
@@ -31,6 +34,7 @@ class MeshConfig:
     min_component: parts with less area than this share of the largest part are dropped as floaters,
     min_area: but never parts of this area [m^2] or more: a chair leg apart from its chair is no floater.
     planes: flat parts become planes, creases sharp.
+    cleaner: "none", or "pymeshlab" (GPL-3, an extra) for another pass over the fused surface.
     tile_size: edge of a collider tile [m]; None chooses 2.5 m or more.
     tile_triangles: most triangles of one tile.
     device: where the volume is fused: "numpy", "cpu", "cuda:N" or "auto".
@@ -48,6 +52,7 @@ class MeshConfig:
     min_component: float = 0.003
     min_area: float = 0.03
     planes: bool = True
+    cleaner: str = "none"
     tile_size: float | None = None
     tile_triangles: int = 65_000
     device: str = "cpu"
@@ -59,6 +64,8 @@ class MeshConfig:
                 raise ConfigError(
                     f"MeshConfig.{name} must be at least 1", got=str(getattr(self, name)), do="Use the default"
                 )
+        if self.cleaner not in ("none", "pymeshlab"):
+            raise ConfigError("Unknown mesh cleaner", got=self.cleaner, do="Use none or pymeshlab")
         for name in ("voxel_size", "max_range", "tile_size"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -77,10 +84,12 @@ class Tile:
     ----------
     name: "tile_<ix>_<iy>", a valid USD prim name, unique.
     mesh: vertices, faces and normals [world frame].
+    source: (F,) index of each face in the mesh that was split.
     """
 
     name: str
     mesh: Mesh
+    source: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,6 +20,7 @@ __all__ = ["FloorPlan", "find_floor", "flatten", "is_floor", "slab"]
 _UP = 0.8  # least z of the normal of a floor face (37 degrees)
 _MAX_CELLS = 14_000  # of the slab; two triangles each
 _LEAST_DROP = 0.3  # [m^2] of lower ground that count as a drop beside the floor
+_STEP = 0.08  # [m] ground this far below the floor is another floor; waves of a learned depth are not
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +124,7 @@ def find_floor(mesh: Mesh, views: list[View], *, floor_z: float, voxel: float, c
 
     samples = np.concatenate([corners.reshape(-1, 3), corners.mean(axis=1)])
     observed = _grid_of(samples, low, cell, shape)
-    lower = up & (height.max(axis=1) < -2 * band)
+    lower = up & (height.max(axis=1) < -max(2 * band, _STEP))
     below = _grid_of(mesh.vertices[mesh.faces[lower]].reshape(-1, 3), low, cell, shape) & ~observed
     below = _large_parts(np.asarray(ndimage.binary_opening(below), np.bool_), int(np.ceil(_LEAST_DROP / cell**2)))
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Floor, wall, ceiling and objects told apart by geometry: where faces look, how high they lie, on which plane.
 
-Nothing is recognised: a wall is a large upright plane that is tall or reaches the ceiling, with what is set into it;
-a table top is an object because it is small and high; what is left over are objects, one per connected part.
+Nothing is recognised: a wall is a large upright plane that is tall or reaches the ceiling, with what is set into it,
+or, where depth is too wavy for planes, upright surface that stands on end over a long stretch of ground; a table top
+is an object because it is small and high; what is left over are objects, one per connected part.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from lyra_core.meshing.planes import Plane
 from lyra_core.meshing.topology import face_areas, face_normals
 from lyra_core.types import Mesh
 
-__all__ = ["CLASSES", "FaceLabels", "Part", "classes_of_tile", "label_faces", "split_parts"]
+__all__ = ["CLASSES", "FaceLabels", "Part", "classes_of_tile", "face_classes", "label_faces", "split_parts"]
 
 CLASSES = ("floor", "wall", "ceiling", "object")
 """Class names, as they stand in the USD; FaceLabels.kind indexes them. Sky is a fifth one that only splats have."""
@@ -28,6 +29,8 @@ _ON_FLOOR = 0.06  # [m] rugs and noise
 _IN_WALL = (-0.25, 0.07)  # [m] behind and before the plane: reveals and doors, frames and pictures
 _LEAST_OBJECT = 0.02  # [m^2]; smaller parts are lumped together
 _MOST_OBJECTS = 60
+_COLUMN = 0.3  # [m] edge of the cells in which wavy walls are looked for
+_BESIDE_WALL = (0.9, 0.45)  # [m] around walls that are planes nothing else is a wall, in rooms (cupboards) and halls
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,10 +53,11 @@ class Part:
 
 def _is_wall(plane: Plane, top: float, floor_z: float) -> bool:
     """Upright, of some area, and tall: it reaches the ceiling, or is higher than furniture and larger than its fronts."""
-    upright = abs(plane.normal[2]) < 0.2
+    # A post is tall too.
+    upright = abs(plane.normal[2]) < 0.2 and np.hypot(*(plane.high - plane.low)[:2]) > 0.8
     rise = float(plane.high[2] - plane.low[2])
     reaches = plane.high[2] > top - 0.35 and rise > 0.8
-    return upright and (
+    return bool(upright) and (
         (plane.area > 0.6 and bool(reaches)) or (plane.area > 3.0 and plane.high[2] - floor_z > 2.2 and rise > 1.5)
     )
 
@@ -73,7 +77,13 @@ def _beside(plane: Plane, centers: NDArray[np.float64], reach: tuple[float, floa
 
 
 def label_faces(mesh: Mesh, planes: Sequence[Plane], *, floor_z: float | None) -> FaceLabels:
-    """Class and object number of every face.
+    """Class and object number of every face; arguments as for face_classes."""
+    kind = face_classes(mesh, planes, floor_z=floor_z)
+    return FaceLabels(kind, _instances(mesh, kind))
+
+
+def face_classes(mesh: Mesh, planes: Sequence[Plane], *, floor_z: float | None) -> NDArray[np.int8]:
+    """(F,) int8 index into CLASSES of every face.
 
     planes: of meshing.planes, found in this mesh or in the one that it was decimated from. floor_z: height of the
     floor [m]; None if the world has none: then nothing is labelled floor.
@@ -92,12 +102,55 @@ def label_faces(mesh: Mesh, planes: Sequence[Plane], *, floor_z: float | None) -
             kind[_beside(plane, centers, _IN_WALL)] = _WALL
     for plane in lids:
         kind[_beside(plane, centers, (-0.25, 0.08)) & (unit[:, 2] < -0.5)] = _CEILING
+    kind[_wavy_walls(unit, centers, kind, base, ceiling)] = _WALL
     if floor_z is not None:
         for plane in planes:
             if _is_ground(plane, floor_z):
                 kind[_beside(plane, centers, (-0.1, _ON_FLOOR)) & (unit[:, 2] > 0.7)] = _FLOOR
         kind[(unit[:, 2] > 0.7) & (np.abs(centers[:, 2] - floor_z) < _ON_FLOOR)] = _FLOOR
-    return FaceLabels(kind, _instances(mesh, kind))
+    return kind
+
+
+def _wavy_walls(
+    unit: NDArray[np.float64], centers: NDArray[np.float64], kind: NDArray[np.int8], base: float, ceiling: float
+) -> NDArray[np.bool_]:
+    """(F,) upright faces in columns of ground that upright surface fills to the height of a wall, far from known walls.
+
+    A learned depth bends walls by more than a plane takes. Columns count with their neighbours, since such walls lean,
+    and only in groups at least 1.5 m long: a tall lamp is no wall.
+    """
+    from scipy import ndimage
+
+    out = np.zeros(len(kind), np.bool_)
+    upright = (np.abs(unit[:, 2]) < 0.7) & (centers[:, 2] > base + 0.1)
+    rows = np.flatnonzero(upright & (kind == _OBJECT))
+    if not len(rows):
+        return out
+    low = centers[rows, :2].min(axis=0) - 2 * _COLUMN
+    cell = np.floor((centers[:, :2] - low) / _COLUMN).astype(np.int64)
+    shape = tuple(int(v) for v in cell[rows].max(axis=0) + 3)
+    # Higher than cupboards; under a low ceiling nearly up to it. How a wall goes on above is not asked.
+    least = min(ceiling - 0.6, base + 2.25)
+    levels = max(4, round((least - base) / _COLUMN))
+    level = np.floor((centers[rows, 2] - base) / (least - base) * levels).astype(np.int64)
+    filled = np.zeros((*shape, levels + 1), np.bool_)
+    filled[cell[rows, 0], cell[rows, 1], np.minimum(level, levels)] = True
+    filled = np.asarray(ndimage.maximum_filter(filled, (3, 3, 1)), np.bool_)
+    # The foot of a wall is often hidden by what stands before it.
+    tall = filled[..., levels] & (filled[..., :levels].mean(axis=-1) > 0.35)
+    inside = ((cell >= 0) & (cell < shape)).all(axis=1)
+    known = np.zeros(shape, np.bool_)
+    walls = np.flatnonzero((kind == _WALL) & inside)
+    known[cell[walls, 0], cell[walls, 1]] = True
+    if known.any():
+        tall &= np.asarray(ndimage.distance_transform_edt(~known)) * _COLUMN > _BESIDE_WALL[ceiling > base + 3.2]
+    parts = np.zeros(shape, np.int32)
+    ndimage.label(tall, np.ones((3, 3)), output=parts)
+    for number, box in enumerate(ndimage.find_objects(parts), start=1):
+        if max(side.stop - side.start for side in box) * _COLUMN < 1.5:
+            tall[parts == number] = False
+    out[rows] = tall[cell[rows, 0], cell[rows, 1]]
+    return out
 
 
 def _instances(mesh: Mesh, kind: NDArray[np.int8]) -> NDArray[np.int32]:

@@ -53,5 +53,5 @@ def split_tiles(mesh: Mesh, *, size: float | None = None, max_triangles: int = 6
             None if mesh.colors is None else mesh.colors[used],
         )
         ix, iy = index[chosen[0]]
-        tiles.append(Tile(f"tile_{ix}_{iy}", part))
+        tiles.append(Tile(f"tile_{ix}_{iy}", part, chosen))
     return tuple(tiles)

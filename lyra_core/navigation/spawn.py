@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lyra_core.errors import WorldError
 from lyra_core.navigation.occupancy import OccupancyGrid
 from lyra_core.types import CameraPath
 
-__all__ = ["SPAWN_HEIGHT", "Spawn", "spawn_poses"]
+__all__ = ["SPAWN_HEIGHT", "Spawn", "read_spawns", "spawn_poses"]
 
 SPAWN_HEIGHT = 0.04
 """Metres over the floor at which robots are set down (physics engines want a small gap)."""
@@ -36,8 +40,9 @@ def spawn_poses(
     grid: the occupancy grid of the world.
     path: the camera path; it runs through free space, so the region nearest to it is the one that was looked at.
     radius: free radius that the robot needs [m].
+    floor_z: of the floor where the grid has no heights [m].
 
-    Returns an empty tuple if no free place is large enough.
+    A pose hangs SPAWN_HEIGHT over the highest floor within radius. Returns an empty tuple if no free place is large enough.
     """
     from skimage.measure import label
 
@@ -68,5 +73,34 @@ def spawn_poses(
         forward = path.world_from_camera[nearest, :2, 2]
         yaw = float(np.arctan2(forward[1], forward[0])) if np.linalg.norm(forward) > 1e-6 else 0.0
         room = float(clearance[cells[i, 0], cells[i, 1]])
-        out.append(Spawn((x, y, floor_z + SPAWN_HEIGHT), yaw, room))
+        out.append(Spawn((x, y, _highest(grid, cells[i], radius, floor_z) + SPAWN_HEIGHT), yaw, room))
     return tuple(out)
+
+
+def _highest(grid: OccupancyGrid, cell: NDArray[np.integer], radius: float, floor_z: float) -> float:
+    """Height [m] of the highest known floor within radius of a cell."""
+    if grid.height.shape != grid.state.shape:
+        return floor_z
+    reach = int(np.ceil(radius / grid.resolution))
+    row, column = (int(v) for v in cell)
+    around = grid.height[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
+    known = around[np.isfinite(around)]
+    return round(float(known.max()), 4) if len(known) else floor_z
+
+
+def read_spawns(folder: Path) -> tuple[Spawn, ...]:
+    """The poses in navigation/spawn.json of a world folder; empty if there are none.
+
+    Errors: WorldError if the file is damaged.
+    """
+    file = Path(folder) / "navigation" / "spawn.json"
+    if not file.is_file():
+        return ()
+    try:
+        out = []
+        for item in json.loads(file.read_text()):
+            x, y, z = (float(v) for v in item["position"])
+            out.append(Spawn((x, y, z), float(item["yaw"]), float(item.get("clearance", 0.0))))
+        return tuple(out)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WorldError("spawn.json is damaged", got=f"{file}: {error}", do="Run lyra rebuild WORLD") from error

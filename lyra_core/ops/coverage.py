@@ -7,20 +7,21 @@ one of its points there lies within a tolerance of the nearest point of all view
 takes the view with the most cells not covered yet, ties to the first. (Lyra 2's retrieval.)
 
 compat="reference" keeps its habits: integer pixel coordinates, an absolute tolerance, points without
-depth at the world origin and not masked, and the newest view left out with its cells taken as covered.
+depth at the world origin and not masked, and the newest view left out with its cells taken as covered. Each has a
+switch: lyra_core.ops.quirks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
 from lyra_core.ops.device import resolve_device
+from lyra_core.ops.quirks import Compat, quirks_of
 from lyra_core.ops.surface import view_matrices
 from lyra_core.types import Camera
 
@@ -39,8 +40,6 @@ __all__ = [
 
 STRIDE = 4
 """Pixels per cell, and per kept depth sample."""
-
-Compat = Literal["default", "reference"]
 
 _TILE = 16  # thinned samples along one side of a tile with its own depth bounds
 
@@ -129,10 +128,11 @@ def _matrices(view: View, target: Camera, compat: Compat) -> tuple[NDArray[np.fl
     forward, offset = view_matrices(view.camera, target)
     shrink = np.diag([1 / STRIDE, 1 / STRIDE, 1.0])
     # The sample at (column, row) sits at the centre of pixel (4 column, 4 row); the reference forgets the half.
-    half = 0.0 if compat == "reference" else 0.5
+    quirks = quirks_of(compat)
+    half = 0.0 if quirks.integer_pixels else 0.5
     place = np.array([[STRIDE, 0, half], [0, STRIDE, half], [0, 0, 1.0]])
     phantom = np.zeros(3)
-    if compat == "reference":
+    if quirks.phantom_points:
         phantom = shrink @ target.intrinsics @ target.camera_from_world[:3, 3]
     return shrink @ forward @ place, shrink @ offset, phantom
 
@@ -154,7 +154,7 @@ def reach(
     parts = []
     for target in targets:
         matrices = [_matrices(view, target, compat) for view in views]
-        arguments = {"round_cells": compat == "reference", "absolute": absolute, "relative": relative}
+        arguments = {"round_cells": quirks_of(compat).integer_pixels, "absolute": absolute, "relative": relative}
         if device == "numpy":
             parts.append(_reach(views, matrices, _grid(target), **arguments))
         else:
@@ -222,10 +222,10 @@ def greedy(  # noqa: PLR0913 - keyword options of one choice
     """
     if count < 1:
         raise InputError("At least one view must be asked for", got=str(count), do="Use 1 or more")
-    reference = compat == "reference"
+    quirks = quirks_of(compat)
     if not views or not targets:
         return ()
-    if cull and not reference:
+    if cull and not quirks.phantom_points:
         keep = [i for i, view in enumerate(views) if any(in_view(view.hull, t).any() for t in targets)]
     else:
         keep = list(range(len(views)))
@@ -233,11 +233,11 @@ def greedy(  # noqa: PLR0913 - keyword options of one choice
         return ()
     bits = reach(
         [views[i] for i in keep], targets, compat=compat, device=device,
-        absolute=(0.1 if reference else 0.0) if absolute is None else absolute,
-        relative=0.0 if reference else relative,
+        absolute=(0.1 if quirks.absolute_tolerance else 0.0) if absolute is None else absolute,
+        relative=0.0 if quirks.absolute_tolerance else relative,
     )  # fmt: skip
     newest = -1
-    if reference if skip_newest is None else skip_newest:
+    if quirks.newest_covers if skip_newest is None else skip_newest:
         newest = max(range(len(views)), key=lambda i: (views[i].index, -i))
         newest = -1 if views[newest].index <= 0 else newest
     picked = _pick(bits, count, keep.index(newest) if newest in keep else -1)

@@ -9,25 +9,27 @@ Liu 2020). Index: the source pixel that is nearest to the camera among those tha
 compat="reference" is Lyra 2.0's forward warp: integer pixel coordinates, weights that count fully on
 both sides at exact integers, masked pixels included in the depth maximum, and any weight > 0 covers a
 pixel. compat="default" puts pixel centres at +0.5, counts each weight once, takes the maximum over the
-pixels that count, and needs at least a tenth of a pixel of weight.
+pixels that count, and needs at least a tenth of a pixel of weight. Each habit has a switch: lyra_core.ops.quirks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
 from lyra_core.ops.device import resolve_device
+from lyra_core.ops.quirks import Compat, Quirks, quirks_of
+from lyra_core.ops.reliability import reliability_mask
 from lyra_core.ops.surface import view_matrices
 from lyra_core.types import Camera
 
 if TYPE_CHECKING:
-    from lyra_core.kernels.reproject_launch import Pixels
+    from lyra_core.kernels.reproject_launch import Pixels, Splatted
 
 __all__ = [
     "Reprojection",
@@ -36,16 +38,17 @@ __all__ = [
     "project_pixels",
     "reliability_mask",
     "reproject",
+    "reproject_targets",
     "splat_points",
     "view_chain",
 ]
 
-Compat = Literal["default", "reference"]
 Inverse = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 _F32 = NDArray[np.float32]
 _FARTHEST = np.float32(1e4)  # metres; the reference clamps depth there
 _COVERAGE = 0.1  # bilinear weight that covers a pixel in default mode
+_BATCH = 16  # targets that share the depth weight's maximum in the reference
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,73 +105,6 @@ class Reprojection:
     log_maximum: float
 
 
-def _sliding(values: _F32, out: _F32, pick: np.ufunc, axis: int) -> None:
-    """Five-wide window along axis: out[i] = pick(values[i .. i + 4]); pairs, then fours, then five."""
-    v, o = np.moveaxis(values, axis, 0), np.moveaxis(out, axis, 0)
-    two = pick(v[:-1], v[1:])
-    pick(two[:-3], two[2:-1], out=o)
-    pick(o, v[4:], out=o)
-
-
-def _window(padded: _F32, pick: np.ufunc) -> _F32:
-    """5x5 window of an array padded by 2 on each side."""
-    rows = np.empty((padded.shape[0] - 4, padded.shape[1]), np.float32)
-    _sliding(padded, rows, pick, 0)
-    out = np.empty((rows.shape[0], rows.shape[1] - 4), np.float32)
-    _sliding(rows, out, pick, 1)
-    return out
-
-
-def _mask_rows(depth: _F32, start: int, stop: int, ratio: float, full_count: bool) -> NDArray[np.bool_]:
-    """Rows start..stop of the mask."""
-    height, width = depth.shape
-    low, high = max(start - 2, 0), min(stop + 2, height)
-    inner = (slice(low - start + 2, high - start + 2), slice(2, 2 + width))
-    padded = np.empty((stop - start + 4, width + 4), np.float32)
-
-    def reduce(pick: np.ufunc, fill: float) -> _F32:
-        padded.fill(fill)
-        padded[inner] = depth[low:high]
-        return _window(padded, pick)
-
-    spread = reduce(np.maximum, -np.inf)
-    spread -= reduce(np.minimum, np.inf)
-    mean = reduce(np.add, 0.0)
-    if full_count:
-        mean *= np.float32(1 / 25)
-    else:
-        rows = np.minimum(np.arange(start, stop) + 3, height) - np.maximum(np.arange(start, stop) - 2, 0)
-        columns = np.minimum(np.arange(width) + 3, width) - np.maximum(np.arange(width) - 2, 0)
-        mean /= (rows[:, None] * columns[None]).astype(np.float32)
-    mean += np.float32(1e-6)
-    mean *= np.float32(ratio)
-    return (spread < mean) & (depth[start:stop] > 0)
-
-
-def reliability_mask(
-    depth: _F32, *, ratio: float = 0.05, device: str = "cpu", compat: Compat = "default"
-) -> NDArray[np.bool_]:
-    """(H, W) bool: True where there is depth and its range in the 5x5 window is below ratio times its mean.
-
-    depth (H, W) float32 [m]. At the image border the mean counts the pixels inside; in reference mode it
-    always divides by 25. On the CPU this is separable NumPy in blocks of rows that fit the cache
-    (facts: a third of the time of a Warp kernel, whose rows do not vectorise).
-    """
-    device = resolve_device(device)
-    depth = np.ascontiguousarray(depth, np.float32)
-    if device.startswith("cuda"):
-        from lyra_core.kernels import reproject_launch
-
-        return reproject_launch.range_mask(depth, ratio, full_count=compat == "reference", device=device)
-    out = np.empty(depth.shape, bool)
-    block = max(8, 49152 // max(depth.shape[1], 1))
-    with np.errstate(invalid="ignore"):
-        for start in range(0, depth.shape[0], block):
-            stop = min(start + block, depth.shape[0])
-            out[start:stop] = _mask_rows(depth, start, stop, ratio, compat == "reference")
-    return out
-
-
 def view_chain(
     source: Camera, target: Camera, compat: Compat, inverse: Inverse = np.linalg.inv
 ) -> tuple[NDArray[np.floating], ...]:
@@ -178,7 +114,7 @@ def view_chain(
     float32, because their rounding decides masks where a coordinate is almost an integer. For the same
     reason the last bit of the two inverses matters: inverse is the float32 routine that makes them.
     """
-    if compat == "default":
+    if not quirks_of(compat).integer_pixels:
         return view_matrices(source, target)
     ray = inverse(source.intrinsics.astype(np.float32))
     return ray, inverse(_world_to_camera(source)), _world_to_camera(target), target.intrinsics.astype(np.float32)
@@ -235,21 +171,23 @@ def project_pixels(
 def _pixels(source: Source, target: Camera, compat: Compat, inverse: Inverse) -> Pixels:
     from lyra_core.kernels.reproject_launch import Pixels
 
-    depth = np.ascontiguousarray(source.depth, np.float32)
-    reference = compat == "reference"
-    if reference:
+    depth, quirks = np.ascontiguousarray(source.depth, np.float32), quirks_of(compat)
+    if quirks.batch_depth_weight:
         depth = np.clip(np.where(np.isnan(depth), _FARTHEST, depth), 0, _FARTHEST)
-    # Pixels without depth become the world origin in the reference, and count in its depth maximum.
-    phantom = float(target.camera_from_world[2, 3]) if reference else 0.0
     return Pixels(
         rgb=np.ascontiguousarray(source.rgb, np.float32),
         valid=np.ascontiguousarray(source.valid).view(np.uint8),
         depth=depth,
         points=None,
         matrices=view_chain(source.camera, target, compat, inverse),
-        phantom=phantom,
-        half=0.0 if reference else 0.5,
+        phantom=_phantom(target, quirks),
+        half=0.0 if quirks.integer_pixels else 0.5,
     )
+
+
+def _phantom(target: Camera, quirks: Quirks) -> float:
+    """Depth in the target of pixels without depth: in the reference they are at the world's origin."""
+    return float(target.camera_from_world[2, 3]) if quirks.phantom_points else 0.0
 
 
 def reproject(
@@ -279,6 +217,47 @@ def reproject(
                 device, compat, log_maximum, hole, index)  # fmt: skip
 
 
+def reproject_targets(
+    sources: Sequence[Source],
+    targets: Sequence[Camera],
+    *,
+    device: str = "cpu",
+    compat: Compat = "default",
+    hole: float = 0.0,
+    inverse: Inverse = np.linalg.inv,
+) -> Iterator[Reprojection]:
+    """The merged sources seen from each target in turn, without index.
+
+    What does not depend on the target is made once: pictures and masks lie on the device, every pixel is placed once
+    per target (its way from source to target is one matrix) and splatted once. With batch_depth_weight groups of 16
+    targets are placed before they are splatted, because they share their largest depth.
+    """
+    device, quirks = resolve_device(device), quirks_of(compat)
+    if device == "numpy":
+        from lyra_core.ops.reproject_reference import place_pixels, splat_placed
+    else:
+        from lyra_core.kernels.reproject_launch import place_pixels, splat_placed
+    rules, size = _rules(quirks), _BATCH if quirks.batch_depth_weight else 1
+    held: dict[int, Any] = {}
+    first = [_pixels(source, targets[0], compat, inverse) for source in sources] if targets else []
+
+    def place(target: Camera) -> Any:
+        pixels = [
+            replace(one, matrices=view_chain(source.camera, target, compat, inverse), phantom=_phantom(target, quirks))
+            for one, source in zip(first, sources, strict=True)
+        ]
+        return place_pixels(pixels, device=device, rules=rules, held=held)
+
+    for start in range(0, len(targets), size):
+        group = targets[start : start + size]
+        placed = [place(target) for target in group]
+        shared = max(one.log_maximum for one in placed)
+        for target, one in zip(group, placed, strict=True):
+            yield _finished(splat_placed(
+                one, (target.height, target.width), log_maximum=shared, rules=rules, hole=hole, index=False
+            ))  # fmt: skip
+
+
 def splat_points(  # noqa: PLR0913 - keyword options of one pass
     rgb: _F32,
     uvz: _F32,
@@ -301,7 +280,7 @@ def splat_points(  # noqa: PLR0913 - keyword options of one pass
         points=np.ascontiguousarray(uvz, np.float32),
         matrices=(),
         phantom=0.0,
-        half=0.0 if compat == "reference" else 0.5,
+        half=0.0 if quirks_of(compat).integer_pixels else 0.5,
     )
     return _run([pixels], size, device, compat, log_maximum, hole, index)
 
@@ -320,9 +299,17 @@ def _run(
         from lyra_core.ops.reproject_reference import forward_splat
     else:
         from lyra_core.kernels.reproject_launch import forward_splat
-    reference = compat == "reference"
-    rgb, depth, mask, source, source_xy, used = forward_splat(
-        sources, size, device=device, log_maximum=log_maximum, reference=reference,
-        coverage=0.0 if reference else _COVERAGE, hole=hole, index=index,
-    )  # fmt: skip
+    return _finished(forward_splat(
+        sources, size, device=device, log_maximum=log_maximum, rules=_rules(quirks_of(compat)), hole=hole, index=index,
+    ))  # fmt: skip
+
+
+def _rules(quirks: Quirks) -> dict[str, float]:
+    """What the splat is told of the quirks."""
+    return {"double_integers": quirks.integers_count_four_times, "all_pixels": quirks.batch_depth_weight,
+            "exact_weight": quirks.integer_pixels, "coverage": 0.0 if quirks.any_weight_covers else _COVERAGE}  # fmt: skip
+
+
+def _finished(seen: Splatted) -> Reprojection:
+    rgb, depth, mask, source, source_xy, used = seen
     return Reprojection(rgb, depth, mask.view(bool), source, source_xy, used)

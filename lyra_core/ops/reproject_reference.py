@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from lyra_core.ops.reproject import pixel_landings
 if TYPE_CHECKING:
     from lyra_core.kernels.reproject_launch import Pixels, Splatted
 
-__all__ = ["forward_splat"]
+__all__ = ["Placed", "forward_splat", "place_pixels", "splat_placed"]
 
 _F32 = NDArray[np.float32]
 
@@ -43,22 +44,50 @@ def _weight(z: _F32, scale: float) -> _F32:
     return np.asarray(1 / (np.exp(exponent) + np.float32(1e-7)), np.float32)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """As lyra_core.kernels.reproject_launch.Placed; landed holds per source points (H, W, 3) and which are in front."""
+
+    sources: Sequence[Pixels]
+    landed: list[tuple[_F32, NDArray[np.bool_]]]
+    log_maximum: float
+
+
 def forward_splat(
     sources: Sequence[Pixels],
     size: tuple[int, int],
     *,
-    device: str,  # noqa: ARG001 - one signature with the kernel
+    device: str,
     log_maximum: float | None,
-    reference: bool,
-    coverage: float,
+    rules: Mapping[str, float],
     hole: float,
     index: bool,
 ) -> Splatted:
     """As lyra_core.kernels.reproject_launch.forward_splat."""
+    placed = place_pixels(sources, device=device, rules=rules, held={})
+    return splat_placed(placed, size, log_maximum=log_maximum, rules=rules, hole=hole, index=index)
+
+
+def place_pixels(
+    sources: Sequence[Pixels],
+    *,
+    device: str,  # noqa: ARG001 - one signature with the kernel
+    rules: Mapping[str, float],
+    held: dict[int, Any],  # noqa: ARG001
+) -> Placed:
+    """As lyra_core.kernels.reproject_launch.place_pixels."""
     landed = [_landings(s) for s in sources]
-    if log_maximum is None:
-        depths = [p[..., 2][(s.valid > 0) | reference] for s, (p, _) in zip(sources, landed, strict=True)]
-        log_maximum = math.log1p(max(0.0, float(np.concatenate(depths).max(initial=0.0))))
+    depths = [p[..., 2][(s.valid > 0) | bool(rules["all_pixels"])] for s, (p, _) in zip(sources, landed, strict=True)]
+    return Placed(sources, landed, math.log1p(max(0.0, float(np.concatenate(depths).max(initial=0.0)))))
+
+
+def splat_placed(
+    placed: Placed, size: tuple[int, int], *, log_maximum: float | None, rules: Mapping[str, float], hole: float,
+    index: bool,
+) -> Splatted:  # fmt: skip
+    """As lyra_core.kernels.reproject_launch.splat_placed."""
+    sources, landed, coverage = placed.sources, placed.landed, rules["coverage"]
+    log_maximum = placed.log_maximum if log_maximum is None else log_maximum
     scale = float(np.float32(50.0) / np.float32(log_maximum + 1e-7))
     height, width = size
     sums = np.zeros((height * width, 5), np.float64)
@@ -72,7 +101,7 @@ def forward_splat(
         place = np.stack([u[use], v[use]], axis=-1)
         z = point[use][:, 2]
         value = _weight(z, scale)[:, None] * np.concatenate([source.rgb[use], z[:, None], np.ones((len(z), 1))], 1)
-        _add(sums, place, value, size, reference)
+        _add(sums, place, value, size, bool(rules["double_integers"]))
         pixel = np.stack(np.nonzero(use)[::-1], axis=-1) + 0.5
         _keep_nearest(near, owner, xy, place, z, pixel, number, size)
     w = sums[:, 4:]

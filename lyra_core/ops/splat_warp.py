@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lyra_core.errors import ConfigError
 from lyra_core.kernels import splat_run
-from lyra_core.ops.splat import SplatImage, SplatSettings, slope_limits
+from lyra_core.ops.splat_values import SplatImage, SplatSettings, slope_limits
 from lyra_core.types import Camera, Gaussians
 
 __all__ = ["WarpSplatter", "make_splatter"]

@@ -20,9 +20,12 @@ from lyra_core.generation.seed import SeedOptions, SeedView, load_photo, make_se
 from lyra_core.geometry import fov_from_focal
 from lyra_core.models.protocols import DepthModel, VideoModel
 from lyra_core.models.registry import default_depth, depth_model, video_model
+from lyra_core.models.video.frames.model import GivenFrames
+from lyra_core.ops.device import resolve_device
 from lyra_core.pipeline.clock import StageClock
 from lyra_core.pipeline.config import RunConfig, settings_of
 from lyra_core.pipeline.events import Event, Note
+from lyra_core.pipeline.given_frames import GIVEN, given_model, place_given
 from lyra_core.trajectory import ClearanceReport, Keyframe, SeedScene, limit, load_path, plan_path, spline
 from lyra_core.trajectory.presets import preset
 from lyra_core.types import Camera, CameraPath, Frame
@@ -32,6 +35,7 @@ __all__ = [
     "KEYFRAMES",
     "PlannedPath",
     "begin_world",
+    "make_depth",
     "make_video",
     "plan_segment",
     "read_plan",
@@ -130,8 +134,9 @@ def fov_of_path(name: str) -> float | None:
     """Horizontal field of view [deg] that a path file was made for, or None for presets and files without a lens."""
     if not is_file_path(name):
         return None
-    loaded = load_path(Path(name), size=(1024, 1024), lens="stretch", frames=1, relative=True)
-    if loaded.kind == "tum":
+    try:
+        loaded = load_path(Path(name), size=(1024, 1024), lens="stretch", frames=1, relative=True)
+    except PathError:  # TUM files give no lens; one that cannot be read at all is refused with the photo's lens
         return None
     return fov_from_focal(float(loaded.path.intrinsics[0, 0, 0]), 1024)
 
@@ -157,9 +162,13 @@ def begin_world(
     seed = make_seed(picture, model, _seed_options(config), np.random.default_rng([config.seed, 0]))
     for note in seed.notes:
         yield Note(note)
-    frame = storable(seed.frame())
-    scene = SeedScene.from_depth(frame.depth, frame.camera, floor_z=0.0)
-    planned = plan_segment(config, frame.camera, scene, name=config.path.name, frames=config.path.frames)
+    if isinstance(video, GivenFrames):
+        seed, path, limits, figures = place_given(video, seed, pose_scale=config.path.pose_scale)
+        frame, planned = storable(seed.frame()), PlannedPath(path, {}, limits, {**figures})
+    else:
+        frame = storable(seed.frame())
+        scene = SeedScene.from_depth(frame.depth, frame.camera, floor_z=0.0)
+        planned = plan_segment(config, frame.camera, scene, name=config.path.name, frames=config.path.frames)
     for message in planned.limits:
         yield Note(message)
     yield clock.stop("seed")
@@ -206,16 +215,25 @@ def view_photo(photo: Path, config: RunConfig) -> tuple[SeedView, Frame]:
 
 def _seed_options(config: RunConfig) -> SeedOptions:
     fov = config.photo.fov if config.photo.fov is not None else fov_of_path(config.path.name)
-    return SeedOptions(fov=fov, camera_height=config.photo.camera_height, known_length=_known_length(config))
+    return SeedOptions(
+        fov=fov,
+        camera_height=config.photo.camera_height,
+        known_length=_known_length(config),
+        scale=config.photo.scale,
+    )
 
 
 def make_video(config: RunConfig) -> VideoModel:
     """The video model of the settings, with its own options."""
     name = config.model.video
+    if name == GIVEN:
+        return given_model(config)
+    if name in ("wan-vace", "sana-wm"):
+        return video_model(name, **asdict(config.diffusers))
     if name != "lyra2":
         return video_model(name)
     own = config.lyra2
-    return video_model(name, seed=config.seed, **asdict(own))
+    return video_model(name, seed=config.seed, device=resolve_device(config.device), **asdict(own))
 
 
 def _known_length(config: RunConfig) -> tuple[float, float, float, float, float] | None:
@@ -226,7 +244,17 @@ def _known_length(config: RunConfig) -> tuple[float, float, float, float, float]
 def _depth_model(config: RunConfig) -> DepthModel:
     if config.photo.depth_file:
         return depth_model("file", path=Path(config.photo.depth_file), unit=config.photo.depth_unit)
-    return depth_model(resolve_depth(config))
+    return make_depth(config)
+
+
+def make_depth(config: RunConfig) -> DepthModel:
+    """The depth model of the settings, for all frames, with its own options."""
+    name = resolve_depth(config)
+    own = {key: value for key, value in asdict(config.depth).items() if value is not None}
+    if name == "moge" or name.startswith("transformers:"):
+        own.pop("python", None)
+        return depth_model(name, device=config.device, **own)
+    return depth_model(name, device=config.device, **own) if name == "depth-anything-3" else depth_model(name)
 
 
 def _weights(name: str) -> dict[str, str]:
@@ -250,7 +278,7 @@ def _record(seed: SeedView) -> dict[str, Any]:
         "floor_rms_m": float(seed.floor_rms),
         "pitch_deg": float(seed.pitch_deg),
         "roll_deg": float(seed.roll_deg),
-        "floor_method": "RANSAC plane through the depth" if seed.floor_inliers > 0 else "lowest points",
+        "floor_method": seed.floor_method,
         "level_confidence": round(min(1.0, 2.0 * float(seed.floor_inliers)), 3),
         "tilt_before_deg": _tilt_deg(seed.pitch_deg, seed.roll_deg),
         "notes": list(seed.notes),

@@ -7,43 +7,32 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lyra_core.generation.camera_check import check_cameras
 from lyra_core.meshing import MeshConfig, WorldMesh, mesh_from_frames, write_glb
 from lyra_core.meshing.semantics import split_parts
-from lyra_core.navigation import FREE, UNKNOWN, OccupancyGrid, Spawn, build_grid, spawn_poses
+from lyra_core.navigation import FREE, SPAWN_HEIGHT, UNKNOWN, build_grid
 from lyra_core.navigation.occupancy import floor_level
 from lyra_core.ops.splat import splatter
 from lyra_core.pipeline.clock import StageClock
 from lyra_core.pipeline.config import RunConfig
 from lyra_core.pipeline.events import Event, Finished, Note, Progress
 from lyra_core.pipeline.exports import write_camera_files, write_navigation_files
-from lyra_core.pipeline.prove import Proof, prove
+from lyra_core.pipeline.product import Product
+from lyra_core.pipeline.prove import prove
 from lyra_core.pipeline.report.drive_report import forget_drives
+from lyra_core.pipeline.spawns import checked_spawns
 from lyra_core.reconstruction import GaussianConfig, GaussianScene, gaussians_from_frames, psnr, write_ply, write_video
 from lyra_core.types import CameraPath, Mesh
 from lyra_core.world import FrameSequence, WorldFolder, digest_file
 
-__all__ = ["Product", "build_world"]
-
-
-@dataclass
-class Product:
-    """What a build has made so far; handed from step to step and at last to the report."""
-
-    scene: GaussianScene | None = None
-    mesh: WorldMesh | None = None
-    grid: OccupancyGrid | None = None
-    spawns: tuple[Spawn, ...] = ()
-    proof: Proof | None = None
-    splat_psnr: list[float] = field(default_factory=list)
-    shown: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
-    figures: dict[str, Any] = field(default_factory=dict)
+__all__ = ["build_world"]
 
 
 def build_world(world: WorldFolder, config: RunConfig, clock: StageClock, device: str) -> Iterator[Event]:
@@ -56,6 +45,9 @@ def build_world(world: WorldFolder, config: RunConfig, clock: StageClock, device
     yield from _videos(world, config, clock, product, path, device)
     yield from _mesh(world, config, clock, product, device)
     yield from _export(world, clock, product, path)
+    (world.folder / "payload" / "objects.usdc").unlink(missing_ok=True)
+    if config.build.convex:
+        yield from _convex(world, clock, product)
     if config.build.check:
         yield clock.start("prove")
         product.proof = prove(world.folder, drops=config.build.drops, seed=config.seed)
@@ -67,7 +59,7 @@ def build_world(world: WorldFolder, config: RunConfig, clock: StageClock, device
 
 def _path_of(world: WorldFolder) -> CameraPath:
     from lyra_core.pipeline.begin import read_plan
-    from lyra_core.world.rescale import settle_plan
+    from lyra_core.world.plan import settle_plan
 
     settle_plan(world.folder)
     return read_plan(world.folder).segment(0, world.frame_count)
@@ -136,25 +128,34 @@ def _bytes(rgb: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 def _mesh(world: WorldFolder, config: RunConfig, clock: StageClock, product: Product, device: str) -> Iterator[Event]:
     yield clock.start("mesh")
-    mesh = mesh_from_frames(world.frames, config=MeshConfig(triangles=config.build.triangles, device=device))
+    seed_floor = float(world.manifest.seed_view.get("floor_inliers", 1.0)) > 0.0
+    mesh = mesh_from_frames(
+        world.frames,
+        config=MeshConfig(triangles=config.build.triangles, device=device, cleaner=config.build.cleaner),
+        floor_z=0.0 if seed_floor else None,
+    )
     product.mesh = mesh
+    floorless = mesh.figures["floor_area_m2"] == 0.0
+    world.update(replace(world.manifest, seed_view={**world.manifest.seed_view, "floor_found": not floorless}))
     write_glb(world.folder / "mesh.glb", mesh.visual)
     write_glb(world.folder / "collision.glb", mesh.collision)
     product.grid = build_grid(mesh.collision, path=_path_of(world))
-    floorless = world.manifest.seed_view.get("floor_inliers", 1.0) == 0.0
     if floorless:
-        # The lowest points were taken for the floor: nothing there is promised to a robot.
+        # Whatever level surface there is, nobody found that it is a floor: nothing is promised to a robot.
         product.grid = replace(
             product.grid, state=np.where(product.grid.state == FREE, UNKNOWN, product.grid.state).astype(np.uint8)
         )
-    product.spawns = spawn_poses(product.grid, _path_of(world))
+    tiles = [(tile.name, tile.mesh) for tile in mesh.tiles]
+    product.spawns, dropped = checked_spawns(product.grid, _path_of(world), tiles, check=config.build.check)
+    if dropped:
+        yield Note(dropped)
     product.figures["mesh"] = dict(mesh.figures)
     level = floor_level(product.grid)
     if level is not None:
         product.figures["level"] = {"tilt_after_deg": level[0], "floor_offset_m": level[1]}
     product.figures["navigation"] = {"free_area_m2": product.grid.free_area, "spawn_poses": len(product.spawns)}
     if floorless:
-        yield Note("no floor was found in this world: no free cell on the map, no spawn pose", "warning")
+        yield Note("this world has no floor: no free cell on its map, no spawn pose, no robot is set down", "warning")
     elif not product.spawns:
         yield Note("no free floor is large enough for a robot; no spawn pose was written", "warning")
     yield clock.stop("mesh")
@@ -171,7 +172,10 @@ def _export(world: WorldFolder, clock: StageClock, product: Product, path: Camer
     captions = {int(k): v for s in manifest.segments for k, v in s.captions.items()}
     write_camera_files(world.folder, path, captions)
     write_navigation_files(world.folder, product.grid, product.spawns)
-    spawns = [SpawnPose(f"spawn_{i}", (*s.position[:2], 0.0), s.yaw) for i, s in enumerate(product.spawns)]
+    spawns = [
+        SpawnPose(f"spawn_{i}", (*s.position[:2], s.position[2] - SPAWN_HEIGHT), s.yaw)
+        for i, s in enumerate(product.spawns)
+    ]
     write_world(
         world.folder,
         gaussians=product.scene.surface,
@@ -182,16 +186,35 @@ def _export(world: WorldFolder, clock: StageClock, product: Product, path: Camer
         tiles=[(tile.name, tile.mesh) for tile in product.mesh.tiles],
         camera_path=path,
         spawns=spawns,
+        floor_z=0.0 if manifest.seed_view.get("floor_found", True) else None,
         metadata=_provenance(world),
         map_metadata={
             "image": "../navigation/map.png",
             "layers": "../navigation/layers.npz",
             "resolution": product.grid.resolution,
             "origin": list(product.grid.origin),
+            "size": [int(n) for n in product.grid.state.shape[::-1]],
+            "frame": "origin: x, y [m] of the lower left corner; size: columns, rows; row 0 of the image: largest y",
             "free_area_m2": product.grid.free_area,
         },
     )
     yield clock.stop("usd")
+
+
+def _convex(world: WorldFolder, clock: StageClock, product: Product) -> Iterator[Event]:
+    from lyra_core.meshing.convex import convex_objects
+    from lyra_core.usd.meshes import write_convex
+
+    assert product.mesh is not None
+    yield clock.start("convex")
+    labels = product.mesh.labels
+    found = [] if labels is None else list(convex_objects(product.mesh.visual, labels))
+    if found:
+        write_convex(world.folder / "payload" / "objects.usdc", [(item.name, item.pieces) for item in found])
+    pieces = sum(len(item.pieces) for item in found)
+    product.figures["convex"] = {"objects": len(found), "pieces": pieces}
+    yield Note(f"{len(found)} objects as {pieces} convex pieces in payload/objects.usdc")
+    yield clock.stop("convex")
 
 
 def _parts(mesh: WorldMesh) -> list[tuple[str, str, Mesh]]:
@@ -211,6 +234,11 @@ def _provenance(world: WorldFolder) -> dict[str, Any]:
         "scale_source": str(manifest.seed_view.get("scale_source", "")),
         "scale_confidence": float(manifest.seed_view.get("scale_confidence", math.nan)),
         "scale_is_a_guess": bool(manifest.seed_view.get("scale_is_a_guess", False)),
+        "camera_height_m": float(manifest.seed_view.get("camera_height_m", math.nan)),
+        "floor_found": bool(manifest.seed_view.get("floor_found", True)),
+        "level_method": str(manifest.seed_view.get("floor_method", "")),
+        "level_confidence": float(manifest.seed_view.get("level_confidence", math.nan)),
+        "tilt_before_deg": float(manifest.seed_view.get("tilt_before_deg", math.nan)),
         "frames": world.frame_count,
     }
 
@@ -221,6 +249,7 @@ def _report(
     from lyra_core.pipeline.report.world_report import write_world_report
 
     yield clock.start("report")
+    product.figures["cameras"] = check_cameras(world.frames, most=6).to_json()
     # The report shows the seconds of all other stages.
     figures = write_world_report(world, config, clock, product, path, device)
     yield clock.stop("report")

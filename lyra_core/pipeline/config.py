@@ -22,6 +22,7 @@ class SeedConfig:
     fov: float | None = None
     camera_height: float | None = None
     known_length: list[float] | None = None  # x1, y1, x2, y2 [px of the photo], length [m]
+    scale: float | None = None  # metres per unit of the depth; wins over all other sources of scale
     depth_file: str | None = None
     depth_unit: str = "m"
 
@@ -59,10 +60,48 @@ class Lyra2Config:
     guidance: float = 5.0
     loras: list[str] = field(default_factory=list)  # FILE or FILE:STRENGTH
     distilled: bool | None = None  # None: four steps if a distilled LoRA is among them
-    compat: str = "default"  # or reference: Lyra 2.0's geometry, retrieval and seeds
+    compat: str = "default"  # or reference: Lyra 2.0's habits, all or by name (lyra_core/ops/quirks.py)
     views: int = 1  # cameras of a chunk that retrieval looks from
     vram: float | None = None  # GB of the card; picks a plan
     quantize: str | None = None  # int8, fp8
+    attention: str = "auto"  # flash, cudnn, efficient, math
+    compile: str | None = None  # backend of torch.compile, such as inductor
+    batched: bool | None = None  # both passes of guidance together; None: the plan decides
+    group: int = 1  # blocks that visit the card together
+    prefetch: bool = True  # the next ones are sent while these work
+    tiles: list[int] | None = None  # rows and columns of VAE tiles; None: the plan decides
+    gpus: int = 1  # cards of this machine that share every pass
+
+
+@dataclass
+class FramesConfig:
+    """Frames that exist already; used when model.video is frames. digest and photo are filled in by the run."""
+
+    source: str | None = None  # film or folder
+    cameras: str | None = None  # default: path.name if it is a file, else the camera file beside the frames
+    count: int | None = None  # only the first so many
+    scale: str = "depth"  # whose metres hold: depth, poses, or none to take both as they are
+    digest: str | None = None
+    photo: bool = False
+
+
+@dataclass
+class DiffusersConfig:
+    """Video models of diffusers (wan-vace, sana-wm); used when model.video is one of them."""
+
+    weights: str | None = None  # folder, or a name in the Hugging Face cache; default: the model's own name
+    steps: int | None = None  # None: the model's default
+    guidance: float | None = None
+    negative: str = ""
+    offload: bool = True  # keep parts on the CPU that are not in use (CUDA only)
+
+
+@dataclass
+class DepthConfig:
+    """Depth models with weights of their own (moge, depth-anything-3, transformers:NAME)."""
+
+    weights: str | None = None  # folder, file, or a name in the Hugging Face cache; default: the model's own name
+    python: str | None = None  # interpreter of depth-anything-3's environment; default: LYRA_DA3_PYTHON
 
 
 @dataclass
@@ -82,6 +121,8 @@ class BuildConfig:
     triangles: int = 150_000
     check: bool = True
     drops: int = 500
+    cleaner: str = "none"  # pymeshlab: another pass over the mesh with that GPL-3 package (an extra)
+    convex: bool = False  # payload/objects.usdc: objects as convex pieces that may move (extra coacd)
 
 
 @dataclass
@@ -94,6 +135,9 @@ class RunConfig:
     path: PathConfig = field(default_factory=PathConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     lyra2: Lyra2Config = field(default_factory=Lyra2Config)
+    frames: FramesConfig = field(default_factory=FramesConfig)
+    diffusers: DiffusersConfig = field(default_factory=DiffusersConfig)
+    depth: DepthConfig = field(default_factory=DepthConfig)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     build: BuildConfig = field(default_factory=BuildConfig)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lyra_core.errors import InputError, did_you_mean
 from lyra_core.navigation.planner import Planner, StartGoal, read_map
 from lyra_core.navigation.robots import RobotSpec, load_robot
+from lyra_core.navigation.spawn import read_spawns
 from lyra_core.pipeline.clock import StageClock
 from lyra_core.pipeline.events import Event, Finished, Note, Progress
 from lyra_core.world import read_manifest, write_text
@@ -127,10 +128,9 @@ def _tasks(
 
 def _first_spawn(folder: Path, planner: Planner) -> tuple[tuple[float, float], float]:
     """The first spawn pose of the world, moved to where this robot fits; without one, the middle of the floor."""
-    file = folder / "navigation" / "spawn.json"
-    spawns = json.loads(file.read_text()) if file.is_file() else []
+    spawns = read_spawns(folder)
     if spawns:
-        at, yaw = (float(spawns[0]["position"][0]), float(spawns[0]["position"][1])), float(spawns[0]["yaw"])
+        at, yaw = spawns[0].position[:2], spawns[0].yaw
     else:
         row, column = np.unravel_index(int(np.argmax(planner.room)), planner.room.shape)
         center = planner.grid.center_of(np.array([row, column]))

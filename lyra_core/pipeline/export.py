@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lyra_core.errors import InputError, WorldError, did_you_mean
+from lyra_core.navigation.spawn import read_spawns
 from lyra_core.pipeline.isaac_lab import SNIPPET
 from lyra_core.reconstruction import read_ply, write_ply
 from lyra_core.reconstruction.formats import convert_splats
@@ -157,21 +157,11 @@ def _isaac_lab(folder: Path, target: Path, name: str) -> list[Path]:
 
     place = target / f"{name}_isaac_lab"
     terrain = write_terrain(folder, place / "terrain.usd")
-    spawns = _spawns(folder)
-    lines = "".join(f"    ({x:.4f}, {y:.4f}, {z:.4f}, {yaw:.4f}),\n" for x, y, z, yaw in spawns)
+    poses = [(*spawn.position, spawn.yaw) for spawn in read_spawns(folder)]
+    lines = "".join(f"    ({x:.4f}, {y:.4f}, {z:.4f}, {yaw:.4f}),\n" for x, y, z, yaw in poses)
     script = place / "lyra_terrain.py"
     write_text(script, SNIPPET.format(spawns=f"[\n{lines}]" if lines else "[]", **_FRICTION))
     return [terrain, script]
-
-
-def _spawns(folder: Path) -> list[tuple[float, float, float, float]]:
-    path = folder / "navigation" / "spawn.json"
-    items = json.loads(path.read_text()) if path.is_file() else []
-    out = []
-    for item in items:
-        x, y, z = (float(v) for v in item["position"])
-        out.append((x, y, z, float(item["yaw"])))
-    return out
 
 
 def _mobility_gen(folder: Path, target: Path, name: str) -> list[Path]:

@@ -15,16 +15,15 @@ from lyra_core.errors import InputError, PathError, WorldError
 from lyra_core.generation.loop import CHUNK_HISTORY, ChunkProgress, FinishedChunk, generate_chunks
 from lyra_core.generation.plan import plan_chunks
 from lyra_core.memory import MemoryMode, SpatialMemory
-from lyra_core.models.registry import depth_model
 from lyra_core.ops.device import resolve_device
 from lyra_core.ops.warm import warm_up
 from lyra_core.pipeline.begin import (
     PlannedPath,
     begin_world,
+    make_depth,
     make_video,
     plan_segment,
     read_plan,
-    resolve_depth,
     seen_points,
     write_plan,
 )
@@ -32,6 +31,7 @@ from lyra_core.pipeline.build import build_world
 from lyra_core.pipeline.clock import StageClock
 from lyra_core.pipeline.config import RunConfig, config_from
 from lyra_core.pipeline.events import Event, FrameMade, Note, Progress
+from lyra_core.pipeline.given_frames import opened_frames
 from lyra_core.trajectory import SeedScene
 from lyra_core.types import Camera, CameraPath
 from lyra_core.world import SegmentRecord, WorldFolder, digest_file
@@ -52,6 +52,11 @@ def generate(
     resume: continue a world that was interrupted; starts a new one if out holds none.
     captions: frame number to text, for models that read text; adds to those of the path file.
     """
+    with opened_frames(photo, config, captions or {}) as (photo, config, captions):
+        yield from _generate(photo, out, config, resume, captions)
+
+
+def _generate(photo: Path, out: Path, config: RunConfig, resume: bool, captions: dict[int, str]) -> Iterator[Event]:
     clock = StageClock()
     device = resolve_device(config.device)
     if resume and (out / "manifest.json").is_file():
@@ -67,7 +72,7 @@ def generate(
             yield from _finish(world, config, clock, device)
             return
     warm_up(device)
-    yield from begin_world(photo, out, config, clock, resume=resume, captions=captions or {})
+    yield from begin_world(photo, out, config, clock, resume=resume, captions=captions)
     world = WorldFolder.open(out)
     yield from _finish(world, config, clock, device)
 
@@ -215,7 +220,7 @@ def _make_chunks(
         chunks,
         memory=memory,
         video=make_video(config),
-        depth=depth_model(resolve_depth(config)),
+        depth=make_depth(config),
         history=frames[max(0, first - CHUNK_HISTORY) : first],
         captions=captions,
         seed=config.seed,

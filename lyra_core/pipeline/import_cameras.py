@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras that belong to imported splats: a nerfstudio transforms.json, brought into the axes of the splats.
+"""Cameras that belong to imported splats, in the axes of the splats: nerfstudio, COLMAP, INRIA and Lyra 2 files.
 
 nerfstudio trains and exports splats in a frame of its own: saved poses times `transform`, centres times `scale` of
 dataparser_transforms.json. That file's transform starts from the original data; poses in transforms.json may already
@@ -18,7 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.errors import InputError, PathError
+from lyra_core.trajectory.colmap import is_colmap_model, is_inria_cameras, read_colmap, read_inria_cameras
+from lyra_core.trajectory.lyra2 import read_trajectory, stored_from_lyra
 from lyra_core.trajectory.nerfstudio import read_nerfstudio
+from lyra_core.trajectory.stored import StoredPath
 
 __all__ = ["DATAPARSER", "ImportCameras", "find_dataparser", "read_import_cameras"]
 
@@ -50,11 +53,12 @@ def find_dataparser(splats: Path, cameras: Path) -> Path | None:
 
 
 def read_import_cameras(cameras: Path, dataparser: Path | None) -> ImportCameras:
-    """The cameras of a transforms.json; with the dataparser file of the training, in the frame that it trained in.
+    """The cameras of a file; with nerfstudio's dataparser file of the training, in the frame that it trained in.
 
+    cameras: nerfstudio's transforms.json, a COLMAP model's folder, INRIA's cameras.json or Lyra 2's trajectory.npz.
     Errors: PathError for a broken camera file, InputError for a broken dataparser file.
     """
-    stored = read_nerfstudio(cameras)
+    stored = _stored(cameras)
     poses = np.array(stored.world_from_camera)
     if dataparser is None:
         return ImportCameras(poses, stored.intrinsics, stored.size)
@@ -67,8 +71,24 @@ def read_import_cameras(cameras: Path, dataparser: Path | None) -> ImportCameras
     return ImportCameras(moved, stored.intrinsics, stored.size, unit, dataparser)
 
 
+def _stored(cameras: Path) -> StoredPath:
+    if is_colmap_model(cameras):
+        return read_colmap(cameras)
+    if cameras.is_dir():
+        raise PathError(
+            "This folder holds no cameras",
+            got=str(cameras),
+            do="Give a COLMAP model, transforms.json, cameras.json or trajectory.npz",
+        )
+    if cameras.suffix.lower() == ".npz":
+        return stored_from_lyra(read_trajectory(cameras), cameras)
+    return read_inria_cameras(cameras) if is_inria_cameras(cameras) else read_nerfstudio(cameras)
+
+
 def _applied(cameras: Path) -> tuple[_F, float]:
-    """What was applied to the poses of a transforms.json after they left the original data."""
+    """What was applied to the poses of a transforms.json after they left the original data; nothing for others."""
+    if cameras.is_dir() or cameras.suffix.lower() != ".json" or is_inria_cameras(cameras):
+        return np.eye(4), 1.0
     content: dict[str, Any] = json.loads(cameras.read_text(encoding="utf-8"))
     try:
         matrix = _rigid(content.get("applied_transform", np.eye(4)[:3]))

@@ -54,7 +54,8 @@ class ImportOptions:
     up: which axis of the file points up; see UP_AXES. None: y for .spz, whose axes are fixed, and z for all others.
     scale: metres per unit of the file; None takes the unit for a metre and says that this is a guess.
     camera_height: height [m] of the first camera of the camera file over the floor; an alternative to scale.
-    cameras: a nerfstudio transforms.json in the file's own axes; None chooses views inside free space.
+    cameras: in the file's own axes: a nerfstudio transforms.json, the folder of a COLMAP model, INRIA's cameras.json
+        or Lyra 2's trajectory.npz; None chooses views inside free space.
     dataparser: nerfstudio's dataparser_transforms.json of the training, whose move of the cameras is repeated; by
         default the one beside the splats or the cameras, if there is one.
     repair: mend NaN, zero scales and quaternions that are not of unit length instead of refusing them.
@@ -128,11 +129,13 @@ def import_splats(
     kind = format_of(file)
     begun = _begun(file, out) if resume else None
     if begun is not None:
-        yield Note("this import was interrupted; its frames are done, so only the derived files are made")
+        yield Note("this import was interrupted; its frames and its options are kept, the derived files are made")
         yield clock.stop("read")
         warm_up(device)
         yield from build_world(begun, config, clock, device)
         return
+    if resume:
+        yield Note("nothing of an interrupted import can be kept; it starts again")
     if options.up is None:
         options = replace(options, up="y" if kind == "spz" else "z")
         yield Note(f"the {options.up} axis of the file is taken for up (--up)")
@@ -256,7 +259,9 @@ def _path(
             free_positions(solid, count=options.positions), size=(options.width, options.height), turns=options.turns
         )
     if lenses is None or size is None:
-        raise InputError("The camera file gives no lens", got=str(options.cameras), do="Add fl_x, fl_y, cx, cy, w, h")
+        raise InputError(
+            "The camera file gives no lens", got=str(options.cameras), do="Add focal lengths and the picture size"
+        )
     picks = np.unique(np.linspace(0, len(cameras) - 1, min(options.most_views, len(cameras))).round().astype(int))
     poses = np.tile(np.eye(4), (len(picks), 1, 1))
     poses[:, :3, :3] = placing.rotation @ cameras[picks, :3, :3]

@@ -37,25 +37,31 @@ class Proof:
 
 
 def prove(folder: Path, *, drops: int = 500, seed: int = 0) -> Proof:
-    """Validate the stage, probe its floor and drop bodies on it.
+    """Validate the stage, probe its floor, drop bodies on it, compare its map, set a robot down at its spawn poses.
 
     Raises WorldError if the folder is no world. Where the physics extra is absent the USD checks still run and the
     result says that PhysX was not run.
     """
     from lyra_core.simulation import check_world
     from lyra_core.simulation.map_check import compare_world_map
+    from lyra_core.simulation.spawn_check import drop_at_world_spawns
     from lyra_core.usd import validate
     from lyra_core.world import read_manifest
 
-    read_manifest(folder)
+    floor = read_manifest(folder).seed_view.get("floor_found", True)
     validation = validate(folder)
     lines = _usd_lines(validation)
     figures: dict[str, Any] = {"usd": validation.to_json()}
     passed = validation.ok
     report = None
+    if not floor:
+        lines.append("problem: this world has no floor: nothing was dropped on it, and no robot is set down")
+        figures["physx"] = {"run": False, "passed": False, "why": "the world has no floor"}
+        return Proof(False, tuple(lines), figures)
     try:
         report = check_world(folder, drops=drops, seed=seed)
         agreement = compare_world_map(folder, seed=seed)
+        spawns = drop_at_world_spawns(folder)
     except MissingDependencyError as error:
         lines.append(f"PhysX was NOT run: {error}")
         figures["physx"] = {"run": False, "why": str(error)}
@@ -71,6 +77,10 @@ def prove(folder: Path, *, drops: int = 500, seed: int = 0) -> Proof:
             lines.append(_map_line(agreement))
             figures["map"] = agreement.to_json()
             passed = passed and agreement.passed
+        if spawns is not None:
+            lines.append(spawns.line)
+            figures["spawns"] = spawns.to_json()
+            passed = passed and spawns.passed
     return Proof(passed, tuple(lines), figures, report)
 
 

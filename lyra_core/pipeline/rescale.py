@@ -23,7 +23,8 @@ from lyra_core.pipeline.config import config_from
 from lyra_core.pipeline.events import Event, Note
 from lyra_core.types import Frame
 from lyra_core.world import Manifest, SegmentRecord, WorldFolder
-from lyra_core.world.rescale import rescale_frames, settle_plan
+from lyra_core.world.plan import settle_plan
+from lyra_core.world.rescale import rescale_frames
 
 __all__ = ["Measurement", "rescale"]
 

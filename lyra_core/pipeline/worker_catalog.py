@@ -45,7 +45,8 @@ def missing_packages() -> list[str]:
 
 
 def catalog() -> dict[str, Any]:
-    """Video models, quality presets, path presets with options, robots."""
+    """Video models, quality presets, path presets with options, robots, frames of a chunk."""
+    from lyra_core.generation.plan import CHUNK_FRAMES
     from lyra_core.models.registry import VIDEO_MODELS
     from lyra_core.pipeline.config import RunConfig, load_config, preset_names
 
@@ -56,13 +57,16 @@ def catalog() -> dict[str, Any]:
         if config.model.video != own:  # presets of one model (lyra2) come with that model
             continue
         size = f"{config.photo.pixels / 1e6:.2f} megapixels a frame"
-        qualities.append({"name": name, "help": f"{size}, {config.path.frames} frames", "frames": config.path.frames})
+        qualities.append(
+            {"name": name, "help": f"{size}, made for {config.path.frames} frames", "frames": config.path.frames}
+        )
     qualities.sort(key=lambda entry: entry["frames"])
     return {
         "models": [{"name": n, "help": _MODELS.get(n, ""), "frames": 0} for n in sorted(VIDEO_MODELS, key=_own_first)],
         "qualities": qualities,
         "paths": _paths(),
         "robots": _robots(),
+        "chunk": CHUNK_FRAMES,
     }
 
 
@@ -81,7 +85,8 @@ def _paths() -> list[dict[str, Any]]:
                 continue
             kind = "choice" if option.choices else "switch" if isinstance(option.default, bool) else "number"
             # Sliders need ends where the option has none.
-            least, most = max(option.least, -1e3), min(option.most, max(10.0, 4 * _number(option.default)))
+            reach = max(10.0, 4 * _number(option.default), -option.least if option.least > -1e3 else 0.0)
+            least, most = max(option.least, -1e3), min(option.most, reach)
             options.append(
                 {
                     "name": name,
@@ -91,10 +96,17 @@ def _paths() -> list[dict[str, Any]]:
                     "choices": list(option.choices),
                     "least": least,
                     "most": most,
+                    "unit": _unit(option.help) if kind == "number" else "",
                 }
             )
         out.append({"name": preset.name, "help": preset.summary, "options": options})
     return out
+
+
+def _unit(help_text: str) -> str:
+    """The unit that a help line begins with, as a label shows it."""
+    first, *rest = help_text.split()
+    return {"metres": "" if rest[:2] == ["up", "per"] else "m", "degrees": "°"}.get(first, "")
 
 
 def _number(value: Any) -> float:
@@ -137,16 +149,16 @@ def describe(folder: Path) -> dict[str, Any]:
     manifest = world.manifest
     planned = manifest.segments[-1].stop
     built = world.frame_count >= planned and world.is_built and (folder / "world.usda").is_file()
-    facts = [f"{world.frame_count} of {planned} frames, video model {manifest.models.get('video', '?')}"]
+    facts = [["frames", f"{world.frame_count} of {planned}, model {manifest.models.get('video', '?')}"]]
     scale = manifest.seed_view.get("scale_source")
     if scale:
-        guess = ", a guess: give a known length" if manifest.seed_view.get("scale_is_a_guess") else ""
-        facts.append(f"Scale from {scale}{guess}")
+        guess = ": a guess, mark a known length" if manifest.seed_view.get("scale_is_a_guess") else ""
+        facts.append(["scale", f"from {scale}{guess}"])
     report = _json(folder / "report.json") if built else {}
     passed = report.get("passed") if isinstance(report, dict) and report.get("physx") else None
     spawns = _json(folder / "navigation" / "spawn.json") if built else []
     if built:
-        facts.append(f"{len(spawns)} spawn pose(s)")
+        facts.append(["spawn poses", str(len(spawns))])
     return {
         "folder": str(folder),
         "frames": world.frame_count,

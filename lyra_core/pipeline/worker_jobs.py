@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from lyra_core.errors import InputError, WorldError
+from lyra_core.generation.seed import SeedView
+from lyra_core.geometry import fov_from_focal
 from lyra_core.pipeline.config import RunConfig, load_config
 from lyra_core.pipeline.events import Event, Finished, FrameMade, Note, Progress, StageFinished, StageStarted
 from lyra_core.pipeline.worker_catalog import describe
@@ -35,10 +37,11 @@ class Jobs:
         self._scratch = scratch
         self._numbers = itertools.count()
         self._seed_key: tuple[Any, ...] = ()
-        self._seed_frame: Frame | None = None
+        self._seen: tuple[SeedView, Frame] | None = None
 
     def preview(self, body: Mapping[str, Any]) -> Iterator[Line]:
         """The planned path of photo and settings, with what the clearance limiter did."""
+        config = _config(body)
         path, warnings, figures = self._planned(body)
         moves = np.linalg.norm(np.diff(path.centers, axis=0), axis=1)
         yield {
@@ -48,6 +51,9 @@ class Jobs:
             "length": round(float(moves.sum()), 3),
             "warnings": list(warnings),
             "figures": figures,
+            "photo": self._reading(Path(_text(body, "photo")), config),
+            "lens": [round(float(path.intrinsics[0, 0, 0]) / path.width, 6), round(path.height / path.width, 6)],
+            "fps": path.fps,
         }
 
     def save_path(self, body: Mapping[str, Any]) -> Iterator[Line]:
@@ -142,21 +148,32 @@ class Jobs:
 
         config = _config(body)
         make_video(config).check_frames(config.path.frames)
-        frame = self._seed(Path(_text(body, "photo")), config)
+        _, frame = self._view(Path(_text(body, "photo")), config)
         scene = SeedScene.from_depth(frame.depth, frame.camera, floor_z=0.0)
         planned = plan_segment(config, frame.camera, scene, name=config.path.name, frames=config.path.frames)
         return planned.path, planned.limits, planned.figures
 
-    def _seed(self, photo: Path, config: RunConfig) -> Frame:
-        """Frame 0 of the photo, kept while only the path changes."""
+    def _reading(self, photo: Path, config: RunConfig) -> dict[str, Any]:
+        """Lens and scale that were read from the photo, and from what."""
+        seed = self._view(photo, config)[0]
+        return {
+            "fov": round(fov_from_focal(float(seed.intrinsics[0, 0]), seed.camera.width), 2),
+            "fov_source": seed.focal_source,
+            "camera_height": round(float(seed.camera_height), 3),
+            "scale_source": seed.scale_source,
+            "guess": seed.scale_confidence <= 0.5,
+        }
+
+    def _view(self, photo: Path, config: RunConfig) -> tuple[SeedView, Frame]:
+        """Seed view and frame 0 of the photo, kept while only the path changes."""
         from lyra_core.pipeline.begin import is_file_path, view_photo
 
         lens = config.path.name if is_file_path(config.path.name) else ""  # a path file may bring a lens
         stamp = photo.stat().st_mtime_ns if photo.is_file() else 0
         key = (str(photo), stamp, repr(config.photo), config.model.depth, config.seed, lens)
-        if self._seed_frame is None or key != self._seed_key:
-            self._seed_frame, self._seed_key = view_photo(photo, config)[1], key
-        return self._seed_frame
+        if self._seen is None or key != self._seed_key:
+            self._seen, self._seed_key = view_photo(photo, config), key
+        return self._seen
 
     def _follow(self, events: Iterator[Event], world: Path, meter: Meter | None = None) -> Iterator[Line]:
         """Mirror the events of a run; the last line describes the world."""
@@ -176,7 +193,8 @@ class Jobs:
                 case Finished(_, passed, figures):
                     summary = {str(k): str(v) for k, v in figures.get("summary", {}).items()}
                     described = describe(world)
-                    facts = [*described["facts"], *(f"{k}: {v}" for k, v in summary.items())]
+                    told = {k for k, _ in described["facts"]}
+                    facts = [*described["facts"], *([k, v] for k, v in summary.items() if k not in told)]
                     yield {"event": "done", "world": {**described, "passed": passed, "facts": facts}, **meter.line()}
 
     def _thumbnail(self, frame: Frame) -> Path:

@@ -30,7 +30,8 @@ from lyra_core.training.view_store import View, ViewStore
 __all__ = ["ConstantDepth", "evaluate_model", "evaluate_motorcycle", "main", "table"]
 
 _LOG = logging.getLogger(__name__)
-_COLUMNS = ("absrel", "delta1", "metric_absrel", "edge", "sky_iou", "false_sky", "up_degrees")
+_COLUMNS = ("absrel", "absrel_median", "delta1", "metric_absrel", "edge", "sky_iou", "false_sky", "up_degrees")
+_MODELS = ("embedded", "prior", "constant")
 _MOTORCYCLE_BASELINE = 193.001  # mm, as published with the picture
 _MOTORCYCLE_OFFSET = 124.343  # pixels between the two principal points at the published full size of 2964 pixels
 
@@ -86,6 +87,7 @@ def evaluate_model(model: DepthModel, store: ViewStore, *, views: int) -> dict[s
     draws = np.random.default_rng(0).choice(figures, (2000, len(figures))).mean(axis=1)
     return {
         **out,
+        "absrel_median": float(np.median(figures)),
         "low": float(np.quantile(draws, 0.025)),
         "high": float(np.quantile(draws, 0.975)),
         "views": len(rows),
@@ -110,6 +112,10 @@ def evaluate_motorcycle(model: DepthModel) -> dict[str, float]:
     return {"affine_r2": affine_r2(own, truth), **errors}
 
 
+def _cell(value: float | None) -> str:
+    return "–" if value is None or not np.isfinite(value) else f"{value:.3f}"
+
+
 def table(figures: dict[str, dict[str, dict[str, float]]]) -> str:
     """A Markdown table of evaluate_model's figures by model and source."""
     head = "| views | model | " + " | ".join(_COLUMNS) + " |\n|" + "---|" * (len(_COLUMNS) + 2)
@@ -119,7 +125,7 @@ def table(figures: dict[str, dict[str, dict[str, float]]]) -> str:
             continue
         for model, by_source in figures.items():
             row = by_source[source]
-            cells = [f"{row.get(key, float('nan')):.3f}" for key in _COLUMNS]
+            cells = [_cell(row.get(key)) for key in _COLUMNS]
             cells[0] += f" ({row['low']:.3f} to {row['high']:.3f})"
             lines.append(f"| {source} ({row['views']}) | {model} | " + " | ".join(cells) + " |")
     for model, by_source in figures.items():
@@ -153,7 +159,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of lyra_core.training.depth_dataset")
     parser.add_argument("--weights", type=Path, default=None, help="folder of the weights; default: those that ship")
     parser.add_argument("--views", type=int, default=96)
-    parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--models", nargs="+", choices=_MODELS, default=_MODELS)
+    parser.add_argument("--out", type=Path, default=None, help="table as JSON; rows of models not run stay as they are")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stores = {
@@ -166,8 +173,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "prior": PriorDepth,
         "constant": ConstantDepth,
     }
+    before = json.loads(given.out.read_text()) if given.out is not None and given.out.exists() else {}
     figures: dict[str, dict[str, dict[str, float]]] = {}
     for name, make in models.items():
+        if name not in given.models:
+            figures |= {name: before[name]} if name in before else {}
+            continue
         model = make()
         figures[name] = {kind: evaluate_model(model, store, views=given.views) for kind, store in stores.items()}
         figures[name]["motorcycle"] = evaluate_motorcycle(model)

@@ -113,10 +113,16 @@ def _open(config: DictConfig, split: str) -> dict[str, ViewStore]:
     return {kind: ViewStore([folder]) for kind, folder in folders.items() if any(folder.glob("*.meta.npy"))}
 
 
+def _told(config: DictConfig) -> bool:
+    """Whether any sample of the run is told known depth."""
+    return float(HintSettings(**config.get("hint", {"share": 0.0})).share) > 0
+
+
 def _optimizer(network: DepthNetwork, config: DictConfig) -> torch.optim.AdamW:
-    prefix = config.get("train_only", "")
+    prefix, told = config.get("train_only", ""), _told(config)
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(name.startswith(prefix))
+        # Without hints their branch learns nothing: left out, checkpoints from before it existed go on as they were.
+        parameter.requires_grad_(name.startswith(prefix) and (told or not name.startswith("hint.")))
     groups = []
     for inside, rate in ((True, config.encoder_rate), (False, config.decoder_rate)):
         named = [
@@ -146,8 +152,9 @@ class _State:
 
     def load(self, path: Path) -> None:
         state = torch.load(path, weights_only=True)
-        for name in ("network", "ema", "optimizer"):
-            getattr(self, name).load_state_dict(state[name])
+        load_state(self.network, state["network"])
+        load_state(self.ema, state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.samples = state["step"], state["samples"]
 
 
@@ -190,7 +197,8 @@ def _learn(state: _State, batch: Batch, config: DictConfig, weights: LossWeights
     for group in state.optimizer.param_groups:
         group["lr"] = group["base"] * factor
     target = elevation_target(height, width, batch.focal, batch.center, batch.up, 16)
-    found = state.network(batch.image, batch.focal, batch.center, batch.hint)
+    hint = batch.hint if _told(config) else None
+    found = state.network(batch.image, batch.focal, batch.center, hint)
     loss, terms = depth_loss(found, batch.depth, target, weights, batch.hint)
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()

@@ -9,7 +9,7 @@ computed without weights of others and compare only with themselves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -42,8 +42,13 @@ def _encoder() -> Encoder:
 
 
 def _taps(rgb: _F32) -> list[torch.Tensor]:
+    return _taps_of(np.ascontiguousarray(rgb, np.float32).tobytes(), rgb.shape[0], rgb.shape[1])
+
+
+@lru_cache(maxsize=48)  # a picture is compared by several figures, and the truth with every method's
+def _taps_of(pixels: bytes, height: int, width: int) -> list[torch.Tensor]:
+    rgb = np.frombuffer(pixels, np.float32).reshape(height, width, 3)
     tensor = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None] * 2 - 1
-    height, width = rgb.shape[:2]
     tensor = torch.nn.functional.pad(tensor, (0, -width % 32, 0, -height % 32), mode="replicate")
     with torch.inference_mode():
         return _encoder()(tensor)[:_TAPS]

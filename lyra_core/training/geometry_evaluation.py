@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Geometry table: meshes of ground-truth rooms against the rooms, in three settings.
 
-    python -m lyra_core.training.geometry_evaluation --out data/evaluations [--rooms 8] [--quick]
+    lyra eval geometry --out data/evaluations [--rooms 16] [--quick]
 
 exact: every frame with its exact depth. noisy: depth times smooth noise, another draw for every frame.
 product: frame 0 and its exact depth, levelled, continued by the reprojecting video model; judged where frame 0 looked.
@@ -10,14 +10,12 @@ product: frame 0 and its exact depth, levelled, continued by the reprojecting vi
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import multiprocessing
 import os
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -32,14 +30,15 @@ from lyra_core.meshing import MeshConfig, WorldMesh, mesh_from_frames
 from lyra_core.ops.mesh_view import view_mesh
 from lyra_core.ops.splat import splatter
 from lyra_core.reconstruction import GaussianConfig, gaussians_from_frames
-from lyra_core.training.level_evaluation import TruthDepth, level_rows, photo_of
+from lyra_core.training.geometry_table import table
+from lyra_core.training.level_evaluation import TruthDepth, hard_rows, level_rows, photo_of
 from lyra_core.training.memory_evaluation import noisy_depths
 from lyra_core.training.rooms import Room, ground_truth_frame, make_room
 from lyra_core.training.solids import CLASSES
 from lyra_core.training.surface_metrics import SeenSurface, Surface, in_seen_space, score_surface, seen_surface
 from lyra_core.types import Frame, Mesh
 
-__all__ = ["SETTINGS", "GeometryPlan", "evaluate_room", "main", "run", "table"]
+__all__ = ["SETTINGS", "GeometryPlan", "evaluate_room", "run"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,14 +53,15 @@ class GeometryPlan:
     Attributes
     ----------
     rooms: ground-truth rooms. frames: views along the walk of a room. width, height: of a view [px].
-    noise: relative deviation of the depth of the noisy setting. settings: of SETTINGS.
+    triangles: of the visual mesh. noise: relative deviation of the depth of the noisy setting. settings: of SETTINGS.
     levels: level the photos of all rooms and of the hard scenes too.
     """
 
-    rooms: int = 8
-    frames: int = 12
-    width: int = 832
-    height: int = 480
+    rooms: int = 16
+    frames: int = 8
+    width: int = 416
+    height: int = 240
+    triangles: int = 150_000
     noise: float = 0.02
     settings: tuple[str, ...] = SETTINGS
     levels: bool = True
@@ -76,7 +76,7 @@ class GeometryPlan:
             )
 
 
-QUICK = GeometryPlan(rooms=2, frames=8, width=416, height=240)
+QUICK = GeometryPlan(rooms=2, frames=6)
 
 
 def _product_frames(frames: list[Frame], seed: int) -> tuple[list[Frame], NDArray[np.float64], SeedView]:
@@ -151,7 +151,7 @@ def _roughness(samples: dict[str, Any], room: Room, kind: str) -> float:
 
 def _splat_agreement(frames: list[Frame], mesh: Mesh) -> dict[str, float]:
     """Depth of the splats against that of the visual mesh at four views of the path."""
-    scene = gaussians_from_frames(frames, config=GaussianConfig(sky=False))
+    scene = gaussians_from_frames(frames, config=GaussianConfig(sky=False, color_passes=0))
     drawer = splatter(scene.surface)
     gaps = []
     for i in np.linspace(0, len(frames) - 1, 4).round().astype(int):
@@ -183,7 +183,7 @@ def _labels(world: WorldMesh, samples: dict[str, Any], room: Room) -> dict[str, 
 
 
 def _measure(
-    world: WorldMesh, room: Room, truth: Surface, seen: SeenSurface, frames: list[Frame], pose: NDArray[np.float64]
+    world: WorldMesh, room: Room, truth: Surface, seen: SeenSurface, pose: NDArray[np.float64]
 ) -> dict[str, float]:
     """All figures of one mesh whose world is placed in the room by pose (4, 4)."""
     rng = np.random.default_rng(7)
@@ -207,12 +207,11 @@ def _measure(
         figures[f"floor_rms_{which}_mm"] = _roughness(samples, room, "floor")
         figures[f"wall_rms_{which}_mm"] = _roughness(samples, room, "wall")
     figures |= _labels(world, samples, room)
-    figures |= _splat_agreement(frames, world.visual)
     for name in ("inconsistent_edges", "nonmanifold_edges", "triangles"):
         figures[name] = world.figures[f"collision_{name}"]
     figures["facing_free_space"] = world.figures["facing_free_space"]
     figures["voxel_cm"] = 100 * world.figures["voxel_size_m"]
-    figures["mesh_seconds"] = world.figures["seconds"]
+    figures["floor_fused_mm"] = world.figures["floor_rms_mm"]
     return figures
 
 
@@ -221,22 +220,40 @@ def _visual_samples(
 ) -> dict[str, Any]:
     from lyra_core.training.surface_metrics import sample_mesh
 
-    points, owner = sample_mesh(surface, mesh.faces, 0.03, rng)
+    points, owner = sample_mesh(surface, mesh.faces, 0.05, rng)
     keep = in_seen_space(points, seen.frames)
     error, face = truth.nearest(points[keep])
     return {"points": points[keep], "owner": owner[keep], "error": error, "face": face}
 
 
-def evaluate_room(plan: GeometryPlan, number: int) -> list[dict[str, Any]]:
-    """Rows of one room: one a setting, and those of the level photos."""
+def evaluate_room(plan: GeometryPlan, number: int, keep: Path | None = None) -> list[dict[str, Any]]:
+    """Rows of one room: two a setting (with planes and without), and those of the level photos.
+
+    keep: folder for the rows of finished rooms; what lies there of the same plan is not measured again.
+    """
+    from lyra_core.world import write_text
+
+    file = None if keep is None else keep / f"geometry_room_{number:03d}.json"
+    wanted = asdict(replace(plan, rooms=1)) | {"settings": list(plan.settings)}
+    if file is not None and file.is_file():
+        stored = json.loads(file.read_text())
+        if stored["plan"] == wanted:
+            return stored["rows"]
+    rows = _room_rows(plan, number)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, json.dumps({"plan": wanted, "rows": rows}) + "\n")
+    return rows
+
+
+def _room_rows(plan: GeometryPlan, number: int) -> list[dict[str, Any]]:
     room = make_room(_FIRST_ROOM + number)
     path = room.offset_loop(plan.frames, width=plan.width, height=plan.height)
     frames = [ground_truth_frame(room, camera, i, supersample=1) for i, camera in enumerate(path)]
     rng = np.random.default_rng([number, 0x6E0])
-    truth = Surface(room.scene.vertices, room.scene.faces, rng)
+    truth = Surface(room.scene.vertices, room.scene.faces, rng, spacing=0.03)
     rows: list[dict[str, Any]] = []
     for setting in plan.settings:
-        start = time.process_time()
         pose, used, seen_frames = np.eye(4), frames, frames
         if setting == "noisy":
             depths = noisy_depths(np.random.default_rng([number, 5]), frames, plan.noise)
@@ -245,56 +262,17 @@ def evaluate_room(plan: GeometryPlan, number: int) -> list[dict[str, Any]]:
             used, pose, _ = _product_frames(frames, number)
             seen_frames = frames[:1]
         seen = seen_surface(room.scene, seen_frames)
-        world = mesh_from_frames(used, config=MeshConfig(triangles=150_000))
-        figures = _measure(world, room, truth, seen, used, pose)
-        rows.append({"room": number, "setting": setting, **figures, "cpu_s": time.process_time() - start})
-        _LOG.info("room %d %s: f_5cm %.3f", number, setting, figures["f_5cm"])
+        # Exact depth of a flat wall is flat: there is nothing to straighten.
+        for planes in (True,) if setting == "exact" else (True, False):
+            start = time.process_time()
+            world = mesh_from_frames(used, config=MeshConfig(triangles=plan.triangles, planes=planes))
+            seconds = time.process_time() - start
+            figures = _measure(world, room, truth, seen, pose)
+            if planes:
+                figures |= _splat_agreement(used, world.visual)
+            rows.append({"room": number, "setting": setting, "planes": planes, **figures, "mesh_cpu_s": seconds})
+            _LOG.info("room %d %s: f_5cm %.3f", number, setting, figures["f_5cm"])
     return rows + (level_rows(room, number) if plan.levels else [])
-
-
-_COLUMNS = (
-    ("accuracy_cm", "acc cm", "{:.2f}"),
-    ("completeness_cm", "compl cm", "{:.2f}"),
-    ("f_2cm", "F 2cm", "{:.3f}"),
-    ("f_5cm", "F 5cm", "{:.3f}"),
-    ("f_10cm", "F 10cm", "{:.3f}"),
-    ("normal_consistency", "normals", "{:.3f}"),
-    ("floor_rms_collision_mm", "floor mm", "{:.1f}"),
-    ("floor_rms_visual_mm", "floor v.", "{:.1f}"),
-    ("wall_rms_collision_mm", "wall mm", "{:.1f}"),
-    ("double_wall", "double", "{:.4f}"),
-    ("curtain", "curtain", "{:.4f}"),
-    ("thin_recall_2cm", "thin 2", "{:.3f}"),
-    ("thin_recall_5cm", "thin 5", "{:.3f}"),
-    ("inconsistent_edges", "flipped", "{:.0f}"),
-    ("nonmanifold_edges", "nonman", "{:.0f}"),
-    ("splat_mesh_median_cm", "splat cm", "{:.2f}"),
-    ("splat_mesh_within_5cm", "splat<5", "{:.3f}"),
-    ("label_accuracy", "labels", "{:.3f}"),
-    ("iou_floor", "iou flo", "{:.3f}"),
-    ("iou_wall", "iou wal", "{:.3f}"),
-    ("iou_ceiling", "iou cei", "{:.3f}"),
-    ("iou_object", "iou obj", "{:.3f}"),
-    ("mesh_seconds", "mesh s", "{:.1f}"),
-)
-
-
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Means over the rooms, one line a setting, and the worst and mean errors of levelling."""
-    lines = ["setting  " + " ".join(f"{title:>8}" for _, title, _ in _COLUMNS)]
-    for setting in SETTINGS:
-        mine = [row for row in rows if row.get("setting") == setting]
-        if not mine:
-            continue
-        cells = []
-        for key, _, style in _COLUMNS:
-            values = [row[key] for row in mine if np.isfinite(row.get(key, np.nan))]
-            cells.append(style.format(float(np.mean(values))) if values else "-")
-        lines.append(f"{setting:<9}" + " ".join(f"{cell:>8}" for cell in cells))
-    from lyra_core.training.level_evaluation import level_table
-
-    levels = [row for row in rows if "up_deg" in row]
-    return "\n".join([*lines, *(["", level_table(levels)] if levels else [])])
 
 
 def _single_threaded() -> None:
@@ -305,54 +283,27 @@ def _single_threaded() -> None:
 
 
 def run(
-    plan: GeometryPlan | None = None, *, workers: int = 1, progress: Callable[[int, int], None] | None = None
+    plan: GeometryPlan | None = None,
+    *,
+    workers: int = 1,
+    keep: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Measure everything. workers: processes; the result does not depend on it. Returns plan, rows and the text."""
-    from lyra_core.training.level_evaluation import hard_rows
-
     plan = GeometryPlan() if plan is None else plan
     by_room: list[list[dict[str, Any]]] = []
     if workers <= 1:
         for number in range(plan.rooms):
-            by_room.append(evaluate_room(plan, number))
+            by_room.append(evaluate_room(plan, number, keep))
             if progress is not None:
                 progress(number + 1, plan.rooms)
     else:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=context, initializer=_single_threaded) as pool:
-            jobs = [pool.submit(evaluate_room, plan, number) for number in range(plan.rooms)]
+            jobs = [pool.submit(evaluate_room, plan, number, keep) for number in range(plan.rooms)]
             for number, job in enumerate(jobs):
                 by_room.append(job.result())
                 if progress is not None:
                     progress(number + 1, plan.rooms)
     rows = [row for part in by_room for row in part] + (hard_rows() if plan.levels else [])
     return {"plan": asdict(plan), "rows": rows, "text": table(rows)}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line of this module; returns the exit code."""
-    from lyra_core.world import write_text
-
-    parser = argparse.ArgumentParser(description="Geometry of ground-truth rooms.")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--rooms", type=int, default=8)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--name", default="geometry")
-    parser.add_argument("--settings", default=",".join(SETTINGS))
-    options = parser.parse_args(arguments)
-    plan = QUICK if options.quick else GeometryPlan(rooms=options.rooms)
-    plan = replace(plan, settings=tuple(options.settings.split(",")))
-
-    def tell(done: int, total: int) -> None:
-        sys.stderr.write(f"  {done} of {total} rooms\n")
-
-    result = run(plan, workers=min(2, os.cpu_count() or 1), progress=tell)
-    options.out.mkdir(parents=True, exist_ok=True)
-    write_text(options.out / f"{options.name}.json", json.dumps(result, indent=1) + "\n")
-    write_text(options.out / f"{options.name}.txt", result["text"] + "\n")
-    sys.stdout.write(result["text"] + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

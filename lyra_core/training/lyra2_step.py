@@ -3,7 +3,7 @@
 """Fine-tuning of Lyra 2.0: noise and its weight, the loss, noise of retrieved pictures, rates, and one step.
 
 The tables are the golden ones (tests/golden/test_lyra2_sampler.py). Conditions come as `Conditions` of
-conditioning.assemble; reading the reference's data layout and self-augmentation over it are not here.
+conditioning.assemble; lyra2_clips reads the reference's data layout, lyra2_samples makes samples of it.
 """
 
 from __future__ import annotations

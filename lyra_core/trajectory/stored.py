@@ -29,7 +29,7 @@ class StoredPath:
 
     Attributes
     ----------
-    kind: "lyra2", "nerfstudio" or "tum".
+    kind: "lyra2", "nerfstudio", "tum", "colmap" or "inria".
     world_from_camera: (N, 4, 4) float64 rigid, OpenCV camera axes; world axes are the file's own.
     intrinsics: (N, 3, 3) float64 pixels of an image of `size`, or None where the format has none.
     size: (width, height), or None where the file does not say.

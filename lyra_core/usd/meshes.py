@@ -28,6 +28,7 @@ __all__ = [
     "read_collision_tiles",
     "vertex_normals",
     "write_collision",
+    "write_convex",
     "write_visual",
 ]
 
@@ -201,12 +202,13 @@ def write_collision(
     path: Path,
     tiles: Sequence[tuple[str, Mesh]],
     *,
-    floor_z: float = 0.0,
+    floor_z: float | None = 0.0,
     labels: Mapping[str, str | Sequence[str]] | None = None,
     fps: float = 16.0,
 ) -> Path:
     """Write /Collision/<tile name> for each tile and the guide plane /Collision/ground; returns the path.
 
+    floor_z: height of the floor [m]; None: the world has none, and no plane pretends that it has one.
     labels: class label, or several, by tile name. Errors: InputError for no tiles, repeated or illegal names, broken meshes.
     """
     names = [name for name, _ in tiles]
@@ -223,7 +225,28 @@ def write_collision(
         prim = define_collider(stage, f"/Collision/{name}", mesh)
         if labels and name in labels:
             add_class_label(prim.GetPrim(), labels[name])
-    _define_ground(stage, "/Collision/ground", floor_z, tiles)
+    if floor_z is not None:
+        _define_ground(stage, "/Collision/ground", floor_z, tiles)
+    return save_stage(stage, path)
+
+
+def write_convex(path: Path, objects: Sequence[tuple[str, Sequence[Mesh]]], *, fps: float = 16.0) -> Path:
+    """Write /Objects/<name>/piece_<n>, convex colliders labelled object; returns the path.
+
+    objects: (name, closed convex meshes in world metres). No rigid body: who references an object decides whether it
+    moves. Errors: InputError for no objects, repeated or illegal names, broken meshes.
+    """
+    names = [name for name, _ in objects]
+    if not names or len(set(names)) < len(names) or not all(Sdf.Path.IsValidIdentifier(n) for n in names):
+        raise InputError(
+            "Convex objects need unique USD identifiers", got=", ".join(names[:5]) or "none", do="Rename the objects"
+        )
+    stage = new_stage("Objects", fps=fps)
+    for name, pieces in objects:
+        add_class_label(UsdGeom.Xform.Define(stage, f"/Objects/{name}").GetPrim(), "object")
+        for number, piece in enumerate(pieces):
+            prim = define_collider(stage, f"/Objects/{name}/piece_{number:02d}", piece)
+            UsdPhysics.MeshCollisionAPI(prim.GetPrim()).CreateApproximationAttr(UsdPhysics.Tokens.convexHull)
     return save_stage(stage, path)
 
 

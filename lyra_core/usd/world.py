@@ -51,7 +51,7 @@ def write_world(  # noqa: PLR0913 - one argument per part of a world
     camera_path: CameraPath,
     spawns: Sequence[SpawnPose] = (),
     sky: Gaussians | None = None,
-    floor_z: float = 0.0,
+    floor_z: float | None = 0.0,
     metadata: Mapping[str, Any] | None = None,
     labels: Mapping[str, str | Sequence[str]] | None = None,
     visual_parts: Sequence[tuple[str, str, Mesh]] = (),
@@ -65,7 +65,8 @@ def write_world(  # noqa: PLR0913 - one argument per part of a world
     gaussians, sky: Gaussians in the world; sky is optional and becomes its own splat prim.
     visual: coloured mesh, shown by the variants mesh and both. tiles: (name, mesh) colliders, <= 65,536 triangles
         each, counter-clockwise seen from the free side (PhysX is one-sided). All points in world metres.
-    camera_path: the cameras of the video. spawns: robot poses. floor_z: height [m] of the floor.
+    camera_path: the cameras of the video. spawns: robot poses. floor_z: height [m] of the floor;
+        None if there is none.
     metadata: provenance (scale source, models, seed, ...); stored as customLayerData `lyra`.
     labels: semantic class by path under /World, e.g. {"Visual/mesh": "room", "Collision/tile_0_0": "floor"};
         /World itself is always `environment`. A tile may have several.
@@ -124,12 +125,27 @@ def _write_root(path: Path, camera_path: CameraPath, metadata: Mapping[str, Any]
     binding = UsdShade.MaterialBindingAPI.Apply(stage.GetPrimAtPath("/World/Collision"))
     binding.Bind(surface, UsdShade.Tokens.fallbackStrength, "physics")
     _add_variants(stage, world, appearance)
+    _note_scale(world, metadata)
     layer = stage.GetRootLayer()
     layer.customLayerData = {"lyra": usd_value({"pose_convention": _POSES, **metadata})}
     layer.documentation = "A world made by lyra.worldgen. Z up, metres. Reference /World; add your own physics scene."
     return save_stage(stage, path)
 
 
+def _note_scale(world: Usd.Prim, metadata: Mapping[str, Any]) -> None:
+    """How far the metres can be trusted, on the prim: layer metadata is lost where the world is referenced."""
+    known = {name: usd_value(metadata[name]) for name in _SCALE if name in metadata}
+    if not known:
+        return
+    world.SetCustomDataByKey("lyra", known)
+    if known.get("scale_is_a_guess"):
+        note = (
+            f"The scale is a guess ({known.get('scale_source', '')}). Measure one length and apply: lyra rescale WORLD"
+        )
+        world.SetMetadata("documentation", note)
+
+
+_SCALE = ("scale_source", "scale_confidence", "scale_is_a_guess", "camera_height_m", "floor_found", "level_method")
 _POSES = "world_from_camera; OpenCV cameras (x right, y down, z forward) were converted to USD cameras"
 
 

@@ -15,6 +15,7 @@ from lyra_core.types import Frame
 from lyra_core.world.atomic import digest_file, remove_leftovers, require_free_space
 from lyra_core.world.frames import FrameSequence, write_chunk
 from lyra_core.world.manifest import Manifest, SegmentRecord, read_manifest, write_manifest
+from lyra_core.world.plan import settle_plan
 
 __all__ = ["WorldFolder", "check_writable"]
 
@@ -61,8 +62,6 @@ class WorldFolder:
     @staticmethod
     def open(folder: Path) -> WorldFolder:
         """Open an existing world and clear what a killed run left half-written."""
-        from lyra_core.world.rescale import settle_plan  # rescale imports this module
-
         world = WorldFolder(folder, read_manifest(folder))
         settle_plan(folder)
         remove_leftovers(folder)

@@ -22,12 +22,10 @@ from lyra_core.errors import WorldError
 from lyra_core.world.atomic import atomic_path, digest_file
 from lyra_core.world.folder import WorldFolder
 from lyra_core.world.frames import _ZIP_TIME, _geometry_name, _npy_bytes
-from lyra_core.world.manifest import ChunkRecord, Manifest, read_manifest
+from lyra_core.world.manifest import ChunkRecord, Manifest
+from lyra_core.world.plan import PLAN, PLAN_KEY, PLAN_NEXT, PLAN_OLD, settle_plan
 
-__all__ = ["rescale_frames", "scaled_pose", "settle_plan"]
-
-_PLAN, _PLAN_NEXT, _PLAN_OLD = "frames/plan.npz", "frames/plan-next.npz", "frames/plan-before.npz"
-_PLAN_KEY = "plan_sha256"
+__all__ = ["rescale_frames", "scaled_pose"]
 
 
 def scaled_pose(pose: NDArray[np.floating], factor: float) -> NDArray[np.floating]:
@@ -51,35 +49,13 @@ def rescale_frames(world: WorldFolder, factor: float, manifest: Manifest) -> Non
     settle_plan(world.folder)
     chunks = [_rescale_chunk(world.folder, old, new, factor) for old, new in _renumbered(world.manifest.chunks)]
     _write_plan(world.folder, factor)
-    seed_view = {**manifest.seed_view, _PLAN_KEY: digest_file(world.folder / _PLAN_NEXT)}
+    seed_view = {**manifest.seed_view, PLAN_KEY: digest_file(world.folder / PLAN_NEXT)}
     old_files = {name for chunk in world.manifest.chunks for name in chunk.files}
-    (world.folder / _PLAN).replace(world.folder / _PLAN_OLD)
+    (world.folder / PLAN).replace(world.folder / PLAN_OLD)
     world.update(replace(manifest, chunks=chunks, seed_view=seed_view, outputs={}))
     settle_plan(world.folder)
     for name in old_files - {name for chunk in chunks for name in chunk.files}:
         (world.folder / name).unlink(missing_ok=True)
-
-
-def settle_plan(folder: Path) -> None:
-    """Finish what a killed rescale left: the plan that fits the manifest becomes frames/plan.npz, litter goes.
-
-    Cheap where there is nothing to do. Raises WorldError if the folder is no world.
-    """
-    plan, coming, before = folder / _PLAN, folder / _PLAN_NEXT, folder / _PLAN_OLD
-    if not (coming.exists() or before.exists()):
-        return
-    manifest = read_manifest(folder)
-    wanted = manifest.seed_view.get(_PLAN_KEY)
-    if coming.exists() and not plan.exists() and digest_file(coming) == wanted:
-        coming.replace(plan)
-    elif before.exists() and not plan.exists():
-        before.replace(plan)
-    coming.unlink(missing_ok=True)
-    before.unlink(missing_ok=True)
-    known = {name for chunk in manifest.chunks for name in chunk.files}
-    for path in (folder / "frames").glob("chunk_*.npz"):
-        if path.relative_to(folder).as_posix() not in known:
-            path.unlink(missing_ok=True)
 
 
 def _renumbered(chunks: Sequence[ChunkRecord]) -> list[tuple[ChunkRecord, int]]:
@@ -116,12 +92,12 @@ def _scaled(name: str, array: NDArray, factor: float) -> NDArray:
 
 def _write_plan(folder: Path, factor: float) -> None:
     try:
-        with np.load(folder / _PLAN, allow_pickle=False) as data:
+        with np.load(folder / PLAN, allow_pickle=False) as data:
             content: dict[str, Any] = {name: data[name] for name in data.files}
         content["world_from_camera"] = scaled_pose(content["world_from_camera"], factor)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise WorldError(
             "The planned path of this world is missing or damaged", got=str(error), do="Generate the world again"
         ) from error
-    with atomic_path(folder / _PLAN_NEXT) as temporary:
+    with atomic_path(folder / PLAN_NEXT) as temporary:
         np.savez(temporary, **content)

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"]
+# The last one leaves out pages of the browser's own address bar: they cost as much as ours where there is no GPU.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-dev-shm-usage",
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxFullPopup,WebUIOmniboxAimPopup,InitialWebUI",
+]
 ROOT = Path(__file__).parents[2]
 QUICK = ("photo.pixels=40000", "build.drops=20", "build.triangles=20000", "build.check=false", "build.flythrough=false")
 

@@ -3,6 +3,9 @@
 """One session in a real browser, from a photo to a robot that drove; each test goes on where the one before stopped."""
 
 import json
+import math
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,86 +13,131 @@ import numpy as np
 import pytest
 
 from lyra_core.geometry import usd_camera_from_opencv
+from lyra_core.world import WorldFolder
+from tests.browser.hand import LONG, button, fill, pixel, pixel_from_top, say, shot, tab, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PHOTO = Path(__file__).parents[2] / "data" / "photos" / "hall.jpg"
-LONG = 240_000  # ms
+FRAMES = 9  # of a step, with the last one of the world
 
 
 @pytest.fixture(scope="module")
 def session(browser, serve, tmp_path_factory):
     worlds = tmp_path_factory.mktemp("worlds")
     server = serve(worlds)
-    page = browser.new_page(viewport={"width": 1100, "height": 800})
-    page.goto(server.url)
-    page.get_by_role("tab", name="Photo").wait_for(timeout=LONG)
+    page = browser.new_page(viewport={"width": 1200, "height": 800})
+    page.goto(server.url, timeout=LONG)
+    say(page, "Drop a photo here")
     yield {"server": server, "page": page, "worlds": worlds}
     page.close()
 
 
-def _tab(page, name):
-    page.get_by_role("tab", name=name, exact=True).click()
+def _world(session, name="hall"):
+    return session["worlds"] / name
 
 
-def _say(page, text, timeout=LONG):
-    # The same words may stand in a tab that is not shown.
-    page.get_by_text(text).locator("visible=true").first.wait_for(timeout=timeout)
+def _camera(session):
+    return WorldFolder.open(_world(session)).frames[0].camera
 
 
-def _shot(page, shots, name):
+def _through_photo(page, camera, u, v):
+    """Where the page shows pixel (u, v) of the photo while it looks from the photo's camera."""
+    fov = 2 * math.atan(camera.height / 2 / camera.intrinsics[1, 1])
+    k = camera.intrinsics
+    ray = np.array([(u - k[0, 2]) / k[0, 0], (v - k[1, 2]) / k[1, 1], 1.0])
+    return pixel(page, np.zeros(3), np.eye(3), fov, ray)
+
+
+def _look_from_the_photo(page):
+    tab(page, "Look")
+    page.get_by_text("Photo", exact=True).locator("visible=true").last.click()
     page.wait_for_timeout(1500)
-    page.screenshot(path=str(shots / f"{name}.png"))
+    tab(page, "Photo")
 
 
-def _world(session):
-    return session["worlds"] / "hall"
+def _segments(folder):
+    return json.loads((folder / "manifest.json").read_text())["segments"]
 
 
 def test_wrong_uploads_are_answered_with_what_to_do(session, shots):
     page = session["page"]
-    _shot(page, shots, "01_empty")
+    shot(page, shots, "01_empty")
     field = page.locator("input[type=file]").first
     field.set_input_files({"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"MZ" + bytes(5000)})
-    _say(page, "not a picture")
+    say(page, "not a picture")
     assert not any(session["worlds"].glob("*/manifest.json"))
 
 
 def test_a_photo_becomes_a_seed_cloud_with_its_scale(session, shots):
     page = session["page"]
     page.locator("input[type=file]").first.set_input_files(str(PHOTO))
-    _say(page, "1 frame(s)")
-    _say(page, "a guess: measure a length")
-    _shot(page, shots, "02_photo")
+    say(page, "photo only")
+    say(page, "scale is a guess")
+    shot(page, shots, "02_photo")
+
+
+def test_two_clicked_points_and_their_length_set_the_scale(session, shots):
+    page, before = session["page"], _camera(session)
+    _look_from_the_photo(page)
+    button(page, "Click two points")
+    say(page, "Click the first point")
+    for share in (0.25, 0.6):
+        page.mouse.click(*_through_photo(page, before, share * before.width, 0.6 * before.height))
+        page.wait_for_timeout(1500)
+    say(page, "at the present scale")
+    shot(page, shots, "03_scale")
+    text = page.get_by_text("at the present scale").locator("visible=true").first.inner_text()
+    shown = float(text.split(" m")[0])
+    fill(page, "True length (m)", round(1.25 * shown, 3))
+    button(page, "Set the scale")
+    say(page, "Set the scale: done")
+    say(page, "scale: known length")
+    factor = np.linalg.norm(_camera(session).center) / np.linalg.norm(before.center)
+    assert factor == pytest.approx(1.25, abs=0.01)  # the shown length is rounded to centimetres
+
+
+def test_three_clicks_on_the_floor_fix_gravity(session, shots):
+    page, camera = session["page"], _camera(session)
+    _look_from_the_photo(page)
+    button(page, "Click floor points")
+    say(page, "0 of 3 points")
+    for count, (u, v) in enumerate(((0.3, 0.9), (0.6, 0.62), (0.36, 0.62)), 1):
+        page.mouse.click(*_through_photo(page, camera, u * camera.width, v * camera.height))
+        say(page, f"{count} of 3 points")
+    shot(page, shots, "04_floor")
+    button(page, "Make it level")
+    say(page, "The floor was turned by")
+    view = json.loads((_world(session) / "manifest.json").read_text())["seed_view"]
+    assert view["floor_source"] == "3 click(s)"
+    assert view["floor_turned_deg"] < 20
 
 
 def test_a_path_is_previewed_with_what_is_known_of_it(session, shots):
     page = session["page"]
-    _tab(page, "Path")
-    _say(page, "8 new frames")
-    page.get_by_role("button", name="How much is known?").click()
-    _say(page, "will be invented is pink")
-    _shot(page, shots, "03_path")
-    page.get_by_role("button", name="Edit as keyframes").click()
-    page.get_by_role("button", name="Add view").wait_for(timeout=LONG)
-    _shot(page, shots, "04_keyframes")
-    page.get_by_text("Undo", exact=True).click()
-    page.get_by_role("button", name="Edit as keyframes").wait_for(timeout=LONG)
+    tab(page, "Path")
+    say(page, f"{FRAMES - 1} new frames")
+    button(page, "How much is known?")
+    say(page, "of what the path sees is known")
+    shot(page, shots, "05_path")
+    button(page, "Edit as keyframes")
+    page.get_by_role("button", name="Add this view").wait_for(timeout=LONG)
+    shot(page, shots, "06_keyframes")
 
 
 def test_a_second_tab_sees_the_same_world(session, browser):
     other = browser.new_page(viewport={"width": 1000, "height": 700})
     other.goto(session["server"].url)
-    _say(other, "1 frame(s)")
+    say(other, "photo only")
     other.close()
 
 
 def test_cancel_stops_the_process_and_the_run_goes_on_later(session):
     page = session["page"]
-    _tab(page, "Make")
-    page.get_by_role("button", name="Generate this path").click()
+    tab(page, "Path")
+    button(page, "Generate this path")
     page.get_by_role("button", name="Cancel").click(timeout=LONG)
-    _say(page, ": cancelled")
+    say(page, ": cancelled")
     end = time.monotonic() + 20
     while session["server"].children() and time.monotonic() < end:
         time.sleep(0.2)
@@ -100,49 +148,69 @@ def test_a_run_survives_a_reload_of_the_page_and_follows_the_planned_path_exactl
     page = session["page"]
     manifest = json.loads((_world(session) / "manifest.json").read_text())
     stopped = manifest["chunks"][-1]["stop"] < manifest["segments"][-1]["stop"]
-    name = "Go on with the stopped run" if stopped else "Generate this path"
-    page.get_by_role("button", name=name).click()
+    button(page, "Go on with the stopped run" if stopped else "Generate this path")
     page.get_by_role("button", name="Cancel").wait_for(timeout=LONG)
-    page.reload()
-    page.get_by_role("tab", name="Make").wait_for(timeout=LONG)
-    _say(page, "9 frame(s)")
-    _say(page, ": done")
-    _shot(page, shots, "05_generated")
+    page.reload(timeout=LONG)
+    say(page, f"{FRAMES} frames")
+    say(page, ": done")
+    shot(page, shots, "07_generated")
 
     folder = _world(session)
     with np.load(folder / "frames" / "explorer_path.npz") as planned:
         poses = planned["world_from_camera"]
     frames = json.loads((folder / "frames" / "transforms.json").read_text())["frames"]
     stored = np.array([frame["transform_matrix"] for frame in frames])
-    assert len(poses) == len(stored) == 9
+    assert len(poses) == len(stored) == FRAMES
     assert np.array_equal(np.array([usd_camera_from_opencv(p) for p in poses]), stored)
     with np.load(folder / "frames" / "plan.npz") as plan:
         assert np.array_equal(plan["world_from_camera"], poses)
 
 
-def test_a_branch_is_a_world_of_its_own(session, shots):
+def test_a_step_is_added_and_taken_back_and_its_plan_is_there_again(session, shots):
+    page, folder = session["page"], _world(session)
+    tab(page, "Path")
+    page.get_by_role("button", name="Generate this path").wait_for(timeout=LONG)
+    fill(page, "Frames", "5")
+    say(page, "4 new frames")
+    button(page, "Generate this path")
+    say(page, f"{FRAMES + 4} frames")
+    say(page, "Generate 4 frames: done")
+    assert len(_segments(folder)) == 3
+    tab(page, "History")
+    shot(page, shots, "08_history")
+    button(page, "Take back the last step")
+    say(page, "Take back the last step: done")
+    assert len(_segments(folder)) == 2
+    tab(page, "Path")
+    say(page, "4 new frames")  # what was taken back can be changed and made again
+
+
+def test_a_branch_is_a_world_of_its_own_and_is_compared_with_its_parent(session, shots):
     page = session["page"]
-    _tab(page, "Make")
-    page.get_by_text("Branch", exact=True).click()
-    _say(page, "hall~2")
-    branch = session["worlds"] / "hall~2"
+    tab(page, "History")
+    button(page, "Branch here")
+    say(page, "hall~2")
+    branch = _world(session, "hall~2")
+    until(page, lambda: (branch / "explorer.json").is_file(), "the branch")
     assert json.loads((branch / "explorer.json").read_text())["parent"] == "hall"
     first = "frames/rgb/00000.png"
     assert (branch / first).stat().st_ino == (_world(session) / first).stat().st_ino
-    _shot(page, shots, "06_branch")
+    page.get_by_label("Keep this one", exact=True).first.check(force=True)
+    until(page, lambda: json.loads((branch / "explorer.json").read_text())["kept"], "the mark")
+    shot(page, shots, "09_branch")
 
 
 def test_everything_can_be_looked_at(session, shots):
     page = session["page"]
-    _tab(page, "Look")
+    tab(page, "Look")
     for layer in ("Splats", "Points", "Colliders", "Map"):
         box = page.get_by_label(layer, exact=True)
         if box.count() and layer in ("Colliders", "Map"):
             box.first.check(force=True)
     page.get_by_text("Top", exact=True).click()
-    _shot(page, shots, "07_map")
+    shot(page, shots, "10_map")
     page.get_by_text("Overview", exact=True).click()
-    _shot(page, shots, "08_colliders")
+    shot(page, shots, "11_colliders")
     for layer in ("Splats", "Colliders"):  # software rendering has enough to do with the robot
         page.get_by_label(layer, exact=True).first.uncheck(force=True)
 
@@ -152,48 +220,59 @@ def test_a_robot_drives_and_is_watched(session, shots):
     from lyra_core.navigation.planner import Planner, read_map
     from lyra_core.navigation.robots import load_robot
 
-    planner = Planner(read_map(session["worlds"] / "hall~2"), load_robot("lyra_bot").footprint_radius)
+    folder = _world(session, "hall~2")
+    planner = Planner(read_map(folder), load_robot("lyra_bot").footprint_radius)
     task = planner.random_tasks(1, np.random.default_rng(1), min_distance=1.0)[0]
-    page = session["page"]
-    _tab(page, "Drive")
-    _say(page, "Start m")
-    fields = page.locator("input:visible:not([type=file]):not([inert] *)")
-    for field, value in zip(range(4), (*task.start, *task.goal), strict=True):
-        fields.nth(field).fill(f"{value:.3f}")
-        fields.nth(field).press("Enter")
-        page.wait_for_timeout(300)
-    page.get_by_role("button", name="Drive in PhysX").click()
-    _say(page, "reached the goal")
-    _shot(page, shots, "09_drive")
+    page, first = session["page"], WorldFolder.open(folder).frames[0].camera
+    tab(page, "Look")
+    page.get_by_text("Top", exact=True).click()
+    page.wait_for_timeout(2000)
+    tab(page, "Drive")
+    for name, place in (("start", task.start), ("goal", task.goal)):
+        button(page, f"Click the {name}")
+        say(page, f"Click the {name} on the floor")
+        page.mouse.click(*pixel_from_top(page, first, (*place, 0.0)))
+        page.wait_for_timeout(1000)
+    say(page, "Way of")
+    shot(page, shots, "12_way")
+    button(page, "Drive in PhysX")
+    say(page, "The robot reached the goal")
+    shot(page, shots, "13_drive")
+    report = json.loads((folder / "navigation" / "explorer_drive.json").read_text())
+    assert report["reached"] == report["runs"] == 1
+    assert np.linalg.norm(np.subtract(report["drives"][0]["goal"][:2], task.goal)) < 0.1  # where it was clicked
 
 
-def test_the_exported_page_opens_without_a_server(session, browser, shots):
+def test_an_export_is_made_and_downloaded(session):
     page = session["page"]
-    _tab(page, "Save")
-    page.get_by_role("button", name="Web page without a server").click()
-    file = session["worlds"] / "hall~2" / "exports" / "hall~2.html"
-    end = time.monotonic() + 120
-    while not file.is_file() and time.monotonic() < end:
-        page.wait_for_timeout(500)
-    alone = browser.new_page(viewport={"width": 900, "height": 600})
-    asked = []
-    alone.on("request", lambda request: asked.append(request.url))
-    alone.goto(f"file://{file}")
-    alone.locator("canvas").first.wait_for(timeout=LONG)
-    alone.wait_for_timeout(6000)
-    alone.screenshot(path=str(shots / "10_embed.png"))
-    pixels = np.frombuffer(alone.locator("canvas").first.screenshot(type="png"), np.uint8)
-    assert len(pixels) > 20_000  # a scene, not an empty canvas: one colour compresses to a few kilobytes
-    assert not [url for url in asked if url.startswith("http")]
-    alone.close()
+    tab(page, "Export")
+    button(page, "glb: ")
+    say(page, "Export glb: done")
+    with page.expect_download(timeout=LONG) as waiting:
+        page.get_by_role("button", name="Download", exact=True).click()
+    assert waiting.value.suggested_filename.endswith(".glb")
+    assert Path(waiting.value.path()).read_bytes()[:4] == b"glTF"
+
+
+def test_the_left_world_passes_the_check(session, shots):
+    page = session["page"]
+    button(page, "Check in PhysX")
+    say(page, "Check: done")
+    shot(page, shots, "14_check")
+    command = [sys.executable, "-m", "lyra_core.cli", "check", str(_world(session, "hall~2")), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_server_ends_clean_and_another_one_opens_the_session_again(session, browser, serve):
     server = session["server"]
+    children = server.children()
     assert server.stop() == 0
-    again = serve(session["worlds"], session["worlds"] / "hall~2")
+    for child in children:
+        assert not Path(f"/proc/{child}").exists()
+    again = serve(session["worlds"], _world(session, "hall~2"))
     page = browser.new_page()
-    page.goto(again.url)
-    _say(page, "9 frame(s)")
+    page.goto(again.url, timeout=LONG)
+    say(page, f"{FRAMES} frames")
     page.close()
     assert again.stop() == 0

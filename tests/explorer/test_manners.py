@@ -4,7 +4,10 @@
 
 import io
 import os
+import shutil
 import socket
+import ssl
+import subprocess
 import time
 import zipfile
 
@@ -14,7 +17,7 @@ from PIL import Image
 
 from lyra_core.errors import InputError
 from lyra_core.explorer import uploads
-from lyra_core.explorer.gate import Gate
+from lyra_core.explorer.gate import Gate, tls_context
 from lyra_core.explorer.jobs import JobRunner, JobView
 
 
@@ -171,3 +174,32 @@ def test_closing_the_runner_leaves_no_process(tmp_path):
     runner.close()
     assert not _alive(pid)
     assert seen[-1].status == "cancelled"
+
+
+def test_with_a_certificate_the_door_speaks_tls(tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl on this machine to make a certificate with")
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    words = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    command = [*words.split(), "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    gate = Gate("127.0.0.1", 0, 9, "secret-1", tls=tls_context(certificate, key))
+    try:
+        assert gate.url.startswith("https://localhost:")
+        trusting = ssl.create_default_context(cafile=str(certificate))
+        with (
+            socket.create_connection(("127.0.0.1", gate.port), timeout=30) as plain,
+            trusting.wrap_socket(plain, server_hostname="localhost") as client,
+        ):
+            client.sendall(_head("/?token=secret-1", Host=f"localhost:{gate.port}"))
+            answer = client.recv(4000)
+        assert b"303" in answer
+        assert b"; Secure" in answer
+    finally:
+        gate.close()
+
+
+def test_a_certificate_that_does_not_fit_is_an_error_with_a_next_step(tmp_path):
+    (tmp_path / "a.pem").write_text("nothing")
+    with pytest.raises(InputError, match="certificate"):
+        tls_context(tmp_path / "a.pem", tmp_path / "a.pem")

@@ -115,7 +115,7 @@ def test_undo_and_redo_walk_through_the_edits():
 
 def test_a_stored_session_is_read_back_equal(tmp_path):
     plan = _plan(_key(0.1, 1, fov=33.0, hold=0.5), target=(1.0, 2.0, 3.0), options=(("distance", 2.0),))
-    state = replace(State(Undoable(plan)), caption="a hall", parent="first", branched_at=80, kept=True)
+    state = replace(State(Undoable(plan)), captions=("a hall", "a door"), parent="first", branched_at=80, kept=True)
     save_state(tmp_path, state)
     assert load_state(tmp_path, PathPlan()) == state
     assert plan_from_json(json.loads(json.dumps(plan.to_json()))) == plan

@@ -35,10 +35,10 @@ def test_a_click_finds_the_point_in_front():
     frame, _ = _room_frame()
     cloud = frame_cloud(frame)
     target = np.array([0.0, 4.0, 1.2])
-    found = nearest_point(cloud, frame.camera.center, target - frame.camera.center)
+    found = nearest_point(cloud.points, frame.camera.center, target - frame.camera.center)
     assert found is not None
     assert np.linalg.norm(np.array(found) - target) < 0.05
-    assert nearest_point(cloud, frame.camera.center, np.array([0.0, -1.0, 0.0])) is None
+    assert nearest_point(cloud.points, frame.camera.center, np.array([0.0, -1.0, 0.0])) is None
 
 
 def test_three_clicks_on_the_floor_undo_a_tilt_of_the_world():
@@ -108,7 +108,7 @@ def test_steps_that_are_too_large_are_said():
 def test_a_saved_path_is_loaded_again_where_it_was(kind):
     centers = [(0.05 * i, 0.1 * i, 1.5) for i in range(12)]
     path = _path(*centers)
-    name, data = saved_bytes(kind, path, "a hall")
+    name, data = saved_bytes(kind, path, ())
     found = read_uploaded(name, data, path[0], fps=16.0)
     gaps = np.linalg.norm(found.path.centers[:, None] - path.centers[None], axis=2).min(axis=0)
     assert gaps.max() < (0.06 if kind == "gui" else 1e-5)  # the viewer cuts its path into pieces of its own

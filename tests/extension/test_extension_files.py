@@ -37,6 +37,16 @@ def test_dependencies_are_sorted():
     assert list(_TOML["dependencies"]) == sorted(_TOML["dependencies"])
 
 
+def test_dependencies_are_just_what_the_sources_import():
+    text = "\n".join(source.read_text() for source in (_EXTENSION / "lyra" / "worldgen").glob("*.py"))
+    listed = set(_TOML["dependencies"])
+    used = set(re.findall(r"^(?:import|from) ((?:omni|isaacsim)[\w.]*)", text, re.M))
+    used |= set(re.findall(r'import_module\("([\w.]+)"\)', text))
+    core = {"omni.ext", "omni.kit.app"}  # of Kit's own core, no extensions
+    owner = {name: max((d for d in listed if f"{name}.".startswith(f"{d}.")), key=len, default=name) for name in used}
+    assert {owner[name] for name in used - core} == listed
+
+
 def test_every_file_that_the_toml_names_exists():
     package = _TOML["package"]
     names = [package[key] for key in ("changelog", "readme", "preview_image", "icon")] + _TOML["documentation"]["pages"]

@@ -111,7 +111,7 @@ def test_the_extension_uses_only_recorded_names_of_the_kit_shell():
     known = set(_RECORDED["signatures"]) | set(_RECORDED["names"])
     prefixes = {".".join(name.split(".")[:depth]) for name in known for depth in range(1, name.count(".") + 2)}
     wrong: dict[str, list[str]] = {}
-    for source in sorted((_EXTENSION / "lyra" / "worldgen").glob("*.py")):
+    for source in sorted((_EXTENSION / "lyra" / "worldgen").rglob("*.py")):
         names = {n for n in _shell_names(source) if not any(n.startswith(p + ".") for p in _RECORDED["names"])}
         unknown = sorted(names - prefixes)
         if unknown:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pxr import Gf, Sdf, Usd, UsdGeom
 
-from lyra.worldgen.path_editor import CURVE, ROOT, PathSketch, view_of_camera
+from lyra.worldgen.path_editor import CAMERA, CURVE, ROOT, PathSketch, view_of_camera
 
 
 def _stage(up: str = "Z", metres_per_unit: float = 1.0) -> Usd.Stage:
@@ -97,3 +97,27 @@ def test_removing_and_clearing_shorten_the_list():
     assert len(sketch.read()) == 2
     sketch.clear()
     assert sketch.read() == ()
+
+
+@pytest.mark.parametrize(("up", "unit"), [("Z", 1.0), ("Y", 0.01)])
+def test_the_moving_camera_stands_at_every_frame_where_the_plan_says(up, unit):
+    stage = _stage(up, unit)
+    sketch = PathSketch(stage)
+    sketch.show([_looking_along_y(), _looking_along_y(x=1.0)])
+    poses = [_looking_along_y(x=0.1 * k) for k in range(11)]
+    sketch.follow(poses, lens=(0.8, 0.6), fps=16.0, curve=False)
+    assert len(sketch.read()) == 2  # it is no keyframe
+    camera = UsdGeom.Camera.Get(stage, CAMERA)
+    step = stage.GetTimeCodesPerSecond() / 16.0
+    assert UsdGeom.Xformable(camera).GetTimeSamples() == pytest.approx([k * step for k in range(11)])
+    at = UsdGeom.Xformable(camera).ComputeLocalToWorldTransform(7 * step).ExtractTranslation()
+    expected = (0.7, 0.0, 1.5) if up == "Z" else (0.7, 1.5, 0.0)
+    np.testing.assert_allclose(np.array(at) * unit, expected, atol=1e-9)
+    assert camera.GetFocalLengthAttr().Get() / camera.GetHorizontalApertureAttr().Get() == pytest.approx(0.8)
+    assert camera.GetVerticalApertureAttr().Get() / camera.GetHorizontalApertureAttr().Get() == pytest.approx(0.6)
+    sketch.follow(poses[:5])  # another path, shown with its own curve instead of keyframes
+    assert len(UsdGeom.BasisCurves.Get(stage, CURVE).GetPointsAttr().Get()) == 5
+    assert len(UsdGeom.Xformable(stage.GetPrimAtPath(CAMERA)).GetTimeSamples()) == 5
+    assert sketch.read() == ()
+    sketch.close()
+    assert not stage.GetPrimAtPath(ROOT)

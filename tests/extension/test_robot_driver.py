@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import replace
 
 import pytest
 
@@ -149,14 +148,54 @@ def test_what_cannot_be_placed_says_why(kit):
     kit.assets_root = None
     place(driver, ROBOTS["jetbot"], events)
     assert isinstance(events[-1], PortFailed)
-    assert "asset_root" in events[-1].problem.do
+    assert "assets_root" in events[-1].problem.do
+    kit.settings["/exts/lyra.worldgen/assets_root"] = "/data/isaac/"
+    place(driver, ROBOTS["jetbot"], events)
+    assert kit.articulations["/World/Lyra_jetbot"].usd_path == "/data/isaac/Isaac/Robots/NVIDIA/Jetbot/jetbot.usd"
     UsdGeom.SetStageMetersPerUnit(kit.stage, 0.01)
-    place(driver, ROBOTS["lyra_bot"], events)
+    place(driver, ROBOTS["h1"], events)
     assert "metres" in events[-1].problem.got
-    UsdGeom.SetStageMetersPerUnit(kit.stage, 1.0)
-    place(driver, replace(ROBOTS["lyra_bot"]), events)
-    assert "metres" not in str(events[-1])
+    assert "on wheels" in events[-1].problem.got
+    kit.stage.RemovePrim("/World/LyraWorld")
+    place(driver, ROBOTS["lyra_bot"], events)
+    assert "no world" in events[-1].problem.got
     driver.close()
+
+
+@pytest.mark.parametrize(("up", "metres"), [("Y", 0.01), ("Z", 0.01), ("Y", 1.0)])
+def test_in_other_units_the_robot_and_its_goal_are_still_where_the_world_says(kit, up, metres):
+    from pxr import Sdf, Usd, UsdGeom
+
+    from lyra.worldgen import stage_edits
+    from lyra.worldgen.goal_marker import GOAL
+    from lyra.worldgen.messages import GoalPicked, RobotPlaced
+    from lyra.worldgen.robot import RobotDriver
+
+    stage = kit.stage
+    UsdGeom.SetStageUpAxis(stage, up)
+    UsdGeom.SetStageMetersPerUnit(stage, metres)
+    UsdGeom.Xformable(stage.GetPrimAtPath("/World/LyraWorld")).MakeMatrixXform().Set(stage_edits.placement(stage))
+    before = stage.GetRootLayer().ExportToString()
+    driver, events = RobotDriver(), []
+    place(driver, ROBOTS["lyra_bot"], events, yaw=math.pi / 2)
+    assert events == [RobotPlaced("/World/Lyra_lyra_bot")]
+    driver.pick_goal(events.append)  # nothing is selected: a marker a metre ahead, selected
+    assert events[-1].point is None
+    assert "marker" in events[-1].note
+    assert kit.selection == [str(GOAL)]
+    driver.pick_goal(events.append)
+    assert isinstance(events[-1], GoalPicked)
+    assert events[-1].point == pytest.approx((1.0, 3.0), abs=1e-6)
+    assert events[-1].start == pytest.approx((1.0, 2.0, math.pi / 2), abs=1e-6)
+    cone = UsdGeom.BBoxCache(Usd.TimeCode.Default(), ["default"]).ComputeWorldBound(stage.GetPrimAtPath(GOAL))
+    assert cone.ComputeAlignedRange().GetSize()[2 if up == "Z" else 1] == pytest.approx(0.5 / metres)
+    kit.selection = ["/World/Lyra_lyra_bot/base_link"]  # the robot itself is no goal
+    driver.pick_goal(events.append)
+    assert events[-1].point is None
+    driver.close()
+    assert not stage.GetPrimAtPath(GOAL)
+    stage.RemovePrim(Sdf.Path("/World/Lyra_lyra_bot"))
+    assert stage.GetRootLayer().ExportToString() == before
 
 
 def test_the_import_command_is_undone_and_done_again_in_kit(kit, tmp_path):

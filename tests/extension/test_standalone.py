@@ -15,16 +15,16 @@ from tests.conftest import ROOT
 
 SCRIPTS = ROOT / "exts" / "lyra.worldgen" / "standalone"
 
-# Runs a script under the fake Kit. Physics: a differential drive, integrated on each update while the timeline plays.
+# Runs a script under the fake Kit; its physics is a differential drive (kit_fake/motion.py).
 HARNESS = """
-import asyncio, math, runpy, sys
+import asyncio, runpy, sys
 from pathlib import Path
 sys.path[:0] = [{root!r}, {extension!r}]
-from tests.extension.kit_fake import installed
+from tests.extension.kit_fake import advance, installed
 
 with installed(Path({extension!r})) as kit:
     import isaacsim
-    kit.assets_root = None
+    kit.stuck = {stuck}
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
 
@@ -37,21 +37,7 @@ with installed(Path({extension!r})) as kit:
 
         def update(self):
             loop.run_until_complete(asyncio.sleep(0))
-            if not kit.playing:
-                return
-            for body in kit.articulations.values():
-                for _ in range(30):
-                    for step in list(kit.physics_callbacks.values()):
-                        step(1 / 60, None)
-                    calls = [c for c in kit.calls if c[0] == "apply_wheel_actions"]
-                    if not calls or {stuck}:
-                        continue
-                    left, right = calls[-1][1][0]
-                    (x, y, z), (w, _, _, k) = body.positions[0], body.orientations[0]
-                    yaw = 2 * math.atan2(k, w) + (right - left) * 0.07 / 0.30 / 60
-                    v = 0.5 * (left + right) * 0.07
-                    body.positions = [[x + v * math.cos(yaw) / 60, y + v * math.sin(yaw) / 60, z]]
-                    body.orientations = [[math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)]]
+            advance(kit)
 
         def run_coroutine(self, coroutine, run_until_complete=True):
             return loop.run_until_complete(coroutine)

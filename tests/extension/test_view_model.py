@@ -13,6 +13,7 @@ import pytest
 
 from lyra.worldgen import messages as m
 from lyra.worldgen.intents import INTENTS
+from lyra.worldgen.marks import marked
 from lyra.worldgen.model import Model, Problem, Run
 from lyra.worldgen.requests import captions_of
 from lyra.worldgen.state import Action, Intent, Picture, State, Text
@@ -66,8 +67,8 @@ WORLD = {
     "steps": 0,
     "complete": True,
     "passed": True,
-    "spawns": [{"position": [1.0, 2.0, 0.04], "yaw": 0.5}],
-    "facts": ["33 of 33 frames"],
+    "spawns": [{"position": [1.0, 2.0, 0.04], "yaw": 0.5}, {"position": [-1.0, 3.0, 0.0], "yaw": -1.5}],
+    "facts": [["frames", "33 of 33"], ["scale", "from depth"]],
 }
 
 
@@ -85,7 +86,7 @@ def test_every_field_that_is_a_control_has_an_intent_and_every_intent_a_field():
     controls = {f.name for f in fields(State) if not isinstance(getattr(state, f.name), Text | Picture | tuple | float)}
     controls -= {"banner"} | {f.name for f in fields(State) if f.name.endswith("_section")}
     assert controls <= set(INTENTS)
-    names = {f.name for f in fields(State)} | {"path_option", "dismiss", "none"}
+    names = {f.name for f in fields(State)} | {"path_option", "photo_option", "dismiss", "none"}
     assert set(INTENTS) <= names
 
 
@@ -285,9 +286,120 @@ def test_an_unreadable_photo_keeps_generate_off(ready):
     assert not shown(model).generate.enabled
 
 
-def test_captions_are_read_line_by_line():
+def test_captions_hold_for_a_chunk_a_line_and_a_frame_can_be_named():
     assert captions_of("") == {}
-    assert captions_of("a hall\nwith light\n 80 : a door: open") == {"0": "a hall with light", "80": "a door: open"}
+    assert captions_of("a hall\na door: open\n") == {"0": "a hall", "80": "a door: open"}
+    assert captions_of("a hall\n\nthe yard", 40) == {"0": "a hall", "80": "the yard"}  # an empty line goes on as before
+    assert captions_of("a hall\n 96 : a door: open\nthe yard") == {
+        "0": "a hall",
+        "96": "a door: open",
+        "80": "the yard",
+    }
+
+
+def test_lens_height_and_a_marked_length_reach_the_worker(ready):
+    model, effects = run(
+        ready,
+        said("failed", id=ready.preview.job, what="x"),
+        Intent("photo_option", ("fov", 71.5)),
+        Intent("photo_option", ("camera_height", 0.4)),
+        Intent("mark_length"),
+        Intent("image_preview", (0.25, 0.5)),
+        Intent("image_preview", (0.25, 0.5)),  # the same point again is no second end
+        Intent("image_preview", (1.4, 0.5)),  # beside the picture
+    )
+    assert model.photo.marking
+    assert shown(model).mark_note.text == "Click its other end"
+    assert "photo.known_length" not in asked(effects, "preview")[-1]["settings"]
+    model, _ = run(model, Intent("image_preview", (0.75, 0.5)), Intent("photo_option", ("known_length", 2.1)))
+    assert not model.photo.marking
+    _, effects = run(model, Intent("image_preview", (0.1, 0.1)), Intent("generate"))
+    (request,) = asked(effects, "generate")
+    assert request["settings"]["photo.fov"] == 71.5
+    assert request["settings"]["photo.camera_height"] == 0.4
+    assert request["settings"]["photo.known_length"] == [299.8, 399.5, 899.2, 399.5, 2.1]  # [px] of a 1200 x 800 photo
+    from lyra_core.pipeline.config import load_config
+
+    assert load_config(request["preset"], values=request["settings"]).photo.fov == 71.5
+    again, _ = run(model, Intent("mark_length"))
+    assert again.photo.marks == ()
+    assert [o.name for o in shown(again).photo_options] == ["fov", "camera_height"]
+    for worthless in (("fov", float("nan")), ("fov", -3.0), ("camera_height", float("inf")), ("known_length", 0.0)):
+        assert run(model, Intent("photo_option", worthless))[0] == model
+
+
+def test_marks_are_drawn_into_the_preview_and_nowhere_else():
+    plain = Picture(b"\x00" * 4 * 40 * 30, 40, 30, visible=True)
+    drawn = marked(plain, ((20.0, 30.0), (60.0, 30.0)), (80, 60))
+    changed = [i // 4 for i in range(0, len(drawn.rgba), 4) if drawn.rgba[i : i + 4] != plain.rgba[i : i + 4]]
+    rows = {place // 40 for place in changed}
+    assert {place % 40 for place in changed if place // 40 == 15} >= set(range(10, 31))  # the line between them
+    assert min(rows) >= 15 - 8
+    assert max(rows) <= 15 + 8
+    assert marked(plain, (), (80, 60)) is plain
+    assert marked(plain, ((-50.0, 900.0),), (80, 60)).rgba == plain.rgba  # outside of the picture
+
+
+def test_what_was_read_from_the_photo_is_shown_beside_auto(ready):
+    words = {"poses": [], "length": 2.0, "frames": 81, "warnings": []}
+    read = {"fov": 68.2, "fov_source": "lines", "camera_height": 1.52, "scale_source": "depth", "guess": True}
+    model, _ = run(ready, said("done", id=ready.preview.job, request="preview", photo=read, **words))
+    fov, height = shown(model).photo_options
+    assert (fov.value, fov.note, fov.start) == (None, "68°, from lines", 68.2)
+    assert height.note == "1.52 m, from depth (a guess)"
+
+
+def test_a_planned_path_is_drawn_and_can_be_turned_into_keyframes(ready):
+    poses = [[[1.0, 0, 0, 0.1 * k], [0, 0, 1.0, 0.0], [0, -1.0, 0, 1.5], [0, 0, 0, 1.0]] for k in range(33)]
+    words = {"length": 3.2, "frames": 33, "warnings": [], "lens": [0.8, 0.6], "fps": 16.0}
+    model, effects = run(ready, said("done", id=ready.preview.job, request="preview", poses=poses, **words))
+    drawn = next(e for e in effects if isinstance(e, m.SketchPath))
+    assert (len(drawn.poses), drawn.lens, drawn.curve) == (33, (0.8, 0.6), True)
+    model, effects = run(model, Intent("edit_path"))
+    show = next(e for e in effects if isinstance(e, m.Sketch))
+    assert show.what == "show"
+    assert [round(pose[0][3], 1) for pose in show.matrices] == [0.0, 0.6, 1.3, 1.9, 2.6, 3.2]
+    assert shown(model).read_path.visible
+    assert not shown(model).edit_path.visible
+    _, effects = run(model, said("done", id=model.preview.job, request="preview", poses=poses, **words))
+    assert not next(e for e in effects if isinstance(e, m.SketchPath)).curve  # the keyframes' own curve stays
+
+
+def test_the_chosen_place_is_where_the_robot_is_put(done):
+    model, _ = run(done, m.WorldImported("/worlds/hall", "/LyraWorld"))
+    assert shown(model).spawn_pose.labels == (
+        "1: x 1.0 m, y 2.0 m, facing 29°",
+        "2: x -1.0 m, y 3.0 m, facing -86°",
+    )
+    _, effects = run(model, Intent("spawn_pose", 1), Intent("spawn"))
+    placed = next(e for e in effects if isinstance(e, m.PlaceRobot))
+    assert (placed.position, placed.yaw) == ((-1.0, 3.0, 0.0), -1.5)
+    _, effects = run(model, Intent("spawn_pose", 7), Intent("spawn"))
+    assert next(e for e in effects if isinstance(e, m.PlaceRobot)).position == (1.0, 2.0, 0.04)
+
+
+def test_one_button_at_a_time_is_the_next_step(ready, done):
+    def primary(model: Model) -> list[str]:
+        state = shown(model)
+        actions = [(f.name, getattr(state, f.name)) for f in fields(State)]
+        return [n for n, a in actions if isinstance(a, Action) and a.primary and a.visible]
+
+    assert primary(Model()) == ["browse_image"]
+    assert primary(ready) == ["generate"]
+    assert primary(done) == ["load"]
+    loaded, _ = run(done, m.WorldImported("/worlds/hall", "/LyraWorld"))
+    assert primary(loaded) == ["spawn"]
+    assert primary(run(loaded, m.RobotPlaced("/bot"))[0]) == ["drive"]
+    assert primary(run(ready, Intent("generate"))[0]) == []
+
+
+def test_another_photo_begins_another_world(done):
+    model, effects = run(done, Intent("image_path", "/photos/yard.jpg"))
+    assert m.ReadPicture("photo", "/photos/yard.jpg") in effects
+    assert model.world is None
+    assert not shown(model).result_section.visible
+    assert shown(model).path_section.open
+    assert "/worlds/hall" in model.recents
 
 
 def test_update_is_pure(ready):

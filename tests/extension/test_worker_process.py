@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -272,6 +273,9 @@ def test_keyframes_and_options_shape_the_previewed_path(worker, photos):
         lines.append(event.line)
     assert [line["event"] for line in lines] == ["done", "done"]
     assert lines[1]["length"] == pytest.approx(2 * lines[0]["length"], rel=0.05)
+    read, (focal, _) = lines[0]["photo"], lines[0]["lens"]
+    assert read["fov"] == pytest.approx(math.degrees(2 * math.atan(0.5 / focal)), abs=0.1)
+    assert read["camera_height"] == pytest.approx(lines[0]["poses"][0][2][3], abs=1e-3)
     start = lines[0]["poses"][0]
     ahead = [row[:] for row in start]
     ahead[1][3] += 0.3  # world y is forward of the photo
@@ -283,6 +287,15 @@ def test_keyframes_and_options_shape_the_previewed_path(worker, photos):
     assert event.line["poses"][0] == start
     assert event.line["poses"][-1][1][3] == pytest.approx(ahead[1][3], abs=1e-5)
     assert event.line["length"] == pytest.approx(0.3, abs=1e-3)
+
+
+def test_a_path_file_without_a_lens_takes_that_of_the_photo(tmp_path):
+    from lyra_core.pipeline.begin import fov_of_path
+
+    file = tmp_path / "path.txt"  # TUM: seconds, position, quaternion
+    file.write_text("0.0 0 0 0 0 0 0 1\n0.1 0 0 0.1 0 0 0 1\n")
+    assert fov_of_path(str(file)) is None
+    assert fov_of_path("walk") is None
 
 
 def test_a_wrong_interpreter_is_named_with_the_next_step(tmp_path):

@@ -168,6 +168,26 @@ def test_a_floor_is_found_among_walls(pitch, roll, height, seed):
     assert found.height == pytest.approx(height, rel=0.03)
 
 
+class WavyRoom(RoomDepth):
+    """As RoomDepth, with the waves that learned depth has: 5 % of the depth, half a metre to two metres long."""
+
+    def estimate(self, rgb, *, intrinsics, sky=None):
+        exact = super().estimate(rgb, intrinsics=intrinsics, sky=sky)
+        y, x = np.mgrid[: rgb.shape[0], : rgb.shape[1]]
+        waves = np.sin(x / 17.0 + 2 * np.sin(y / 23.0)) * np.cos(y / 9.0) + 0.5 * np.sin((x + y) / 31.0)
+        return DepthEstimate(
+            (exact.depth * (1 + 0.05 * waves)).astype(np.float32), exact.sky, kind=exact.kind, up=exact.up
+        )
+
+
+def test_a_wavy_floor_is_the_whole_floor_and_not_a_scrap_of_it(tmp_path):
+    options = SeedOptions(fov=60, camera_height=1.2)
+    seed = make_seed(load_photo(_save(tmp_path)), WavyRoom(), options, np.random.default_rng(0))
+    assert seed.floor_inliers > 0.3
+    assert abs(seed.pitch_deg - RoomDepth.pitch) < 3.0
+    assert abs(seed.roll_deg) < 3.0
+
+
 def test_a_known_length_sets_the_scale(tmp_path):
     path = _save(tmp_path, size=(832, 480))
     photo = load_photo(path)

@@ -133,3 +133,56 @@ class Straightforward:
         new = self.layout.new
         out = out[:, -new * rows * columns // 4 :].reshape(1, new, rows // 2, columns // 2, 2, 2, 16)
         return out.permute(0, 6, 1, 2, 4, 3, 5).reshape(1, 16, new, rows, columns)
+
+
+def straightforward_warp(rgb, depth, source, k, targets, batch=16):
+    """(N, H, W, 3) colours (holes -1), (N, H, W) depth and seen: the reference's warp, target after target.
+
+    rgb (H, W, 3) in -1..1, depth (H, W), source and targets (N, 4, 4) world to camera, k (3, 3), all float32. Every
+    target unprojects the picture again, and every corner is added on its own; batch targets share the largest depth.
+    """
+    height, width = depth.shape
+    rgb, depth, k, targets = (torch.as_tensor(v) for v in (rgb, depth, k, targets))
+    shape = depth[None, None]
+    largest = functional.max_pool2d(functional.pad(shape, (2,) * 4, value=-torch.inf), 5, 1)
+    least = -functional.max_pool2d(functional.pad(-shape, (2,) * 4, value=-torch.inf), 5, 1)
+    mean = functional.avg_pool2d(shape, 5, 1, 2)
+    valid = (((largest - least) / (mean + 1e-6) < 0.05)[0, 0] & (depth > 0)).flatten()
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    pixels = torch.stack([x, y, torch.ones_like(x)], dim=-1).reshape(-1, 3).float()
+    colours = rgb.reshape(-1, 3)
+
+    def land(target):
+        local = (torch.linalg.inv(k) @ (pixels * depth.reshape(-1, 1)).T).T
+        world = (torch.linalg.inv(torch.as_tensor(source)) @ functional.pad(local, (0, 1), value=1.0).T).T
+        world = torch.where(valid[:, None], world[:, :3], 0)
+        point = (k @ (target @ functional.pad(world, (0, 1), value=1.0).T)[:3]).T
+        return point[:, :2] / (point[:, 2:] + 1e-7), point[:, 2]
+
+    def splat(target, maximum):
+        uv, z = land(target)
+        use = valid & (z > 0)
+        place = (uv - pixels[:, :2] + pixels[:, :2])[use] + 1
+        near = 1 / (torch.exp((50 * torch.log1p(z[use]) / (maximum + 1e-7)).clamp(max=80)) + 1e-7)
+        value = torch.cat([colours[use], z[use, None], torch.ones_like(z[use, None])], dim=1)
+        total = torch.zeros((height + 2) * (width + 2), 5)
+        limit = torch.tensor([width + 1.0, height + 1.0])
+        low, high = (f(place).clamp(torch.zeros(2), limit) for f in (torch.floor, torch.ceil))
+        for cx in (low, high):
+            for cy in (low, high):
+                corner = torch.stack([cx[:, 0], cy[:, 1]], dim=1)
+                weight = (1 - (place - corner).abs()).clamp(min=0).prod(1) * near
+                at = (corner[:, 1] * (width + 2) + corner[:, 0]).long()
+                total.index_put_((at,), value * weight[:, None], accumulate=True)
+        total = total.reshape(height + 2, width + 2, 5)[1:-1, 1:-1]
+        seen = total[..., 4] > 0
+        out = total[..., :4] / total[..., 4:].clamp(min=torch.finfo(torch.float32).tiny)
+        colour = torch.where(seen[..., None], out[..., :3], -1).clamp(-1, 1)
+        return colour, torch.where(seen, out[..., 3], 0), seen
+
+    results = []
+    for start in range(0, len(targets), batch):
+        group = targets[start : start + batch]
+        maximum = torch.log1p(torch.stack([land(t)[1] for t in group]).clamp(min=0)).max()
+        results += [splat(target, maximum) for target in group]
+    return tuple(torch.stack(part).numpy() for part in zip(*results, strict=True))

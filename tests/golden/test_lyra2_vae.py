@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -32,10 +34,9 @@ def test_encoding_at_once_and_a_single_frame_are_golden(case):
 def test_encoding_in_pieces_is_golden_and_equals_encoding_at_once(case):
     golden, vae = case
     frames, stream, start, parts = golden["in/frames"].float(), VaeStream(), 0, []
-    for key in sorted(
-        golden.keys("stream/"), key=lambda k: ("first", "next", "last").index(k[7:].rstrip("0123456789"))
-    ):
-        count = int("".join(c for c in key[7:] if c.isdigit()))
+    order = {"first": 0, "next": 1, "last": 2}
+    for key in sorted(golden.keys("stream/"), key=lambda k: order.get(re.match(r"stream/([a-z]+)", k)[1], 1)):
+        count = int(re.match(r"stream/[a-z]+(\d+)", key)[1])
         parts.append(vae.encode(frames[:, :, start : start + count], stream))
         assert worst(parts[-1], golden[key]) < FULL
         start += count
@@ -78,7 +79,7 @@ def test_a_branched_stream_leaves_the_first_as_it_was(case):
     stream = VaeStream()
     vae.encode(frames[:, :, :5], stream)
     branch = stream.copy()
-    vae.encode(-frames[:, :, 9:13], branch)
+    vae.encode(-frames[:, :, -4:], branch)
     want = vae.encode(frames[:, :, :9])[:, :, 2:]
     assert worst(vae.encode(frames[:, :, 5:9], stream), want) < 1e-5
 
@@ -89,7 +90,7 @@ def test_frame_counts_sizes_and_weights_that_do_not_fit_are_refused_in_words(cas
     with pytest.raises(ModelError, match="4k frames"):
         vae.encode(frames[:, :, :3])
     with pytest.raises(ModelError, match="multiples of 8"):
-        vae.encode(frames[:, :, :1, :, :45])
+        vae.encode(frames[:, :, :1, :, :-3])
     weights = golden.weights()
     weights.pop("conv1.bias")
     weights["conv1.weight"] = weights["conv1.weight"][:3]

@@ -186,6 +186,52 @@ def test_an_interrupted_import_goes_on_from_its_frames(world, foreign, tmp_path,
         list(import_splats(foreign, tmp_path / "mine", config=config, resume=True))
 
 
+@pytest.mark.parametrize("stop", ["views", "chunks"])
+def test_an_import_that_was_killed_before_its_frames_were_done_starts_again_and_says_so(
+    foreign, tmp_path, monkeypatch, stop
+):
+    """Killed while looking, and killed between two chunks of frames: the same world as an unbroken import makes."""
+    from lyra_core.pipeline import imports
+
+    monkeypatch.setattr(imports, "build_world", lambda *a, **k: iter(()))
+    monkeypatch.setattr(imports, "_CHUNK", 4)
+    given = {"up": "-y", "positions": 1, "turns": 4, "width": 96, "height": 72}
+    config = box_room.small_config()
+
+    def run(out: Path, **more) -> list:
+        return list(import_splats(foreign, out, ImportOptions(**given), config=config, **more))
+
+    run(tmp_path / "whole")
+    out = tmp_path / "world"
+    with monkeypatch.context() as patch:
+        if stop == "views":
+            real = imports.render_frames
+
+            def cut(*a, **k):
+                for i, frame in enumerate(real(*a, **k)):
+                    if i == 2:
+                        raise KeyboardInterrupt
+                    yield frame
+
+            patch.setattr(imports, "render_frames", cut)
+        else:
+            add = WorldFolder.add_chunk
+
+            def once(self, index, frames):
+                if index:
+                    raise KeyboardInterrupt
+                add(self, index, frames)
+
+            patch.setattr(WorldFolder, "add_chunk", once)
+        with pytest.raises(KeyboardInterrupt):
+            run(out)
+    events = run(out, resume=True)
+    assert any(isinstance(e, Note) and "starts again" in e.message for e in events)
+    chunks = [[c.files for c in read_manifest(place).chunks] for place in (tmp_path / "whole", out)]
+    assert chunks[0] == chunks[1]
+    assert len(chunks[0]) == 2
+
+
 def test_a_world_without_any_floor_says_so_and_sets_no_robot_down(tmp_path):
     """A ball of Gaussians seen from inside: nothing in it is level."""
     rng = np.random.default_rng(2)

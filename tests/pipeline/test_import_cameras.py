@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lyra_core.errors import InputError, PathError
-from lyra_core.geometry import matrix_from_rotvec, usd_camera_from_opencv
+from lyra_core.geometry import matrix_from_rotvec, quat_from_matrix, usd_camera_from_opencv
 from lyra_core.pipeline.import_cameras import find_dataparser, read_import_cameras
 from tests.pipeline import box_room
 
@@ -95,3 +95,31 @@ def test_a_scale_of_zero_and_a_broken_applied_transform_are_refused(files):
     cameras.write_text(json.dumps({**content, "applied_transform": [1, 2]}))
     with pytest.raises(PathError, match="applied_transform"):
         read_import_cameras(cameras, parser)
+
+
+def test_cameras_of_other_programs_are_told_by_what_lies_there(tmp_path):
+    path = box_room.path(4)
+    poses, k = path.world_from_camera, path.intrinsics[0]
+    model = tmp_path / "colmap"
+    model.mkdir()
+    (model / "cameras.txt").write_text(f"1 PINHOLE 96 72 {k[0, 0]} {k[1, 1]} {k[0, 2]} {k[1, 2]}\n")
+    lines = []
+    for i, back in enumerate(np.linalg.inv(poses)):
+        words = [i + 1, *quat_from_matrix(back[:3, :3]).tolist(), *back[:3, 3].tolist(), 1, f"{i}.png"]
+        lines += [" ".join(map(str, words)), ""]
+    (model / "images.txt").write_text("\n".join(lines))
+    inria = tmp_path / "cameras.json"
+    each = {"width": 96, "height": 72, "fx": k[0, 0], "fy": k[1, 1]}
+    items = [{**each, "position": p[:3, 3].tolist(), "rotation": p[:3, :3].tolist()} for p in poses]
+    inria.write_text(json.dumps(items))
+    lyra = tmp_path / "trajectory.npz"
+    arrays = {"w2c": np.linalg.inv(poses).astype(np.float32), "intrinsics": path.intrinsics.astype(np.float32)}
+    np.savez(lyra, **arrays, image_height=72, image_width=96)
+    for source in (model, inria, lyra):
+        read = read_import_cameras(source, None)
+        np.testing.assert_allclose(read.poses, poses, atol=1e-5)
+        assert read.lenses is not None
+        np.testing.assert_allclose(read.lenses[0], k, rtol=1e-6)
+        assert (read.size, read.unit) == ((96, 72), 1.0)
+    with pytest.raises(PathError, match="holds no cameras"):
+        read_import_cameras(tmp_path, None)

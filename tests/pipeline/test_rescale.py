@@ -17,7 +17,7 @@ from lyra_core.pipeline.events import Note
 from lyra_core.pipeline.rescale import rescale
 from lyra_core.world import WorldFolder, read_manifest
 from lyra_core.world.atomic import digest_file
-from lyra_core.world.rescale import settle_plan
+from lyra_core.world.plan import settle_plan
 from tests.pipeline import box_room
 
 FACTOR = 1.37

@@ -3,6 +3,7 @@
 """Training of the depth model: samples that stay true to geometry, losses, and runs that resume to the step."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from omegaconf import OmegaConf
 
 from lyra_core.errors import ConfigError, InputError
 from lyra_core.models.depth.encoder import Encoder
-from lyra_core.training import depth_training
+from lyra_core.training import depth_evaluation, depth_training
 from lyra_core.training.depth_augment import augment
 from lyra_core.training.depth_loss import LossWeights, depth_loss, elevation_target
 from lyra_core.training.depth_metrics import affine_r2, depth_errors, edge_sharpness
@@ -163,6 +164,40 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(stores, monkeypatch):
     assert parts["step"] == whole["step"] == 4
     for name, value in whole["ema"].items():
         torch.testing.assert_close(parts["ema"][name], value, rtol=0, atol=0)
+
+
+def test_a_checkpoint_from_before_the_hint_branch_goes_on(stores, monkeypatch):
+    torch.manual_seed(1)
+    start = Encoder().state_dict()
+    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda path: start)
+    depth_training.train(_config(stores, steps=2))
+    path = stores / "run" / "checkpoint.pt"
+    old = torch.load(path, weights_only=True)
+    for name in ("network", "ema"):
+        old[name] = {key: value for key, value in old[name].items() if not key.startswith("hint.")}
+    torch.save(old, path)
+    depth_training.train(_config(stores, steps=3))
+    new = torch.load(path, weights_only=True)
+    assert new["step"] == 3
+    assert not any(
+        new["ema"][f"hint.to_{name}.weight"].any() for name in ("top", "detail")
+    )  # nothing told, nothing learned
+    assert any(not torch.equal(new["network"][key], value) for key, value in old["network"].items())
+
+
+def test_a_table_keeps_the_rows_of_models_that_are_not_run(stores, tmp_path, monkeypatch):
+    write_shard(stores / "data" / "rooms_test" / "a", [_floor_view(shape) for shape in SHAPES])
+    monkeypatch.setattr(depth_evaluation, "evaluate_motorcycle", lambda model: {"affine_r2": 0.5, "absrel": 0.2})
+    words = ["--data", str(stores / "data"), "--out", str(tmp_path / "depth.json"), "--views", "3", "--models"]
+    depth_evaluation.main([*words, "constant"])
+    first = json.loads((tmp_path / "depth.json").read_text())
+    assert first["constant"]["rooms"]["absrel_median"] > 0
+    monkeypatch.setattr(depth_evaluation, "PriorDepth", depth_evaluation.ConstantDepth)
+    depth_evaluation.main([*words, "prior"])
+    both = json.loads((tmp_path / "depth.json").read_text())
+    assert both["constant"] == first["constant"]
+    assert both["prior"]["rooms"]["absrel"] == first["constant"]["rooms"]["absrel"]
+    assert "embedded" not in both
 
 
 def test_training_without_views_says_what_to_run(tmp_path, monkeypatch):

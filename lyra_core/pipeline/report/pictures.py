@@ -12,7 +12,21 @@ from numpy.typing import NDArray
 from lyra_core.geometry import look_at
 from lyra_core.types import Camera, CameraPath, Frame, Mesh
 
-__all__ = ["as_bytes", "contact_sheet", "mesh_overview", "path_plot", "return_pairs", "side_by_side", "timing_plot"]
+__all__ = [
+    "LABEL_COLORS",
+    "as_bytes",
+    "contact_sheet",
+    "labels_overview",
+    "mesh_overview",
+    "path_plot",
+    "return_pairs",
+    "side_by_side",
+    "timing_plot",
+]
+
+LABEL_COLORS = ((96, 168, 96), (212, 178, 112), (110, 150, 214), (222, 92, 72))
+"""sRGB of floor, wall, ceiling, object, in the order of meshing.semantics.CLASSES."""
+
 
 _Picture = NDArray[np.uint8]
 
@@ -134,6 +148,25 @@ def mesh_overview(mesh: Mesh, path: CameraPath, *, lit: bool, device: str) -> li
     """The mesh from the photo's camera, and from above and behind at an angle."""
     from lyra_core.ops.mesh_view import view_mesh
 
+    return [as_bytes(view_mesh(mesh, view, lit=lit, device=device).rgb) for view in _overview(mesh, path)]
+
+
+def labels_overview(mesh: Mesh, kind: NDArray[np.int8], path: CameraPath, *, device: str) -> list[_Picture]:
+    """The same two views, coloured by class: kind (F,) indexes LABEL_COLORS; what no mesh covers is white."""
+    from lyra_core.ops.mesh_view import view_mesh
+
+    out = []
+    bare = Mesh(mesh.vertices, mesh.faces)
+    for camera in _overview(mesh, path):
+        view = view_mesh(bare, camera, device=device)
+        # Seen from behind, too: a label is no matter of sides.
+        shade = np.where(view.front, view.rgb.mean(axis=-1) / 0.72, 0.55)[..., None]
+        colored = np.array(LABEL_COLORS, np.float32)[kind[view.face]] / 255 * np.clip(shade, 0.45, 1)
+        out.append(as_bytes(np.where(view.face[..., None] >= 0, colored, 1.0)))
+    return out
+
+
+def _overview(mesh: Mesh, path: CameraPath) -> tuple[Camera, Camera]:
     first = path[0].resized(640, max(16, round(640 * path.height / path.width)))
     corners = mesh.vertices[mesh.faces].reshape(-1, 3) if len(mesh.faces) else mesh.vertices
     near = corners[np.linalg.norm(corners - first.center, axis=1) <= _reach(corners, first.center)]
@@ -143,8 +176,7 @@ def mesh_overview(mesh: Mesh, path: CameraPath, *, lit: bool, device: str) -> li
     forward = first.forward * np.array([1.0, 1.0, 0.0])
     forward /= max(float(np.linalg.norm(forward)), 1e-6)
     eye = middle - 0.75 * size * forward + np.array([0.0, 0.0, 0.75 * size])
-    above = Camera(first.intrinsics, look_at(eye, middle), first.width, first.height)
-    return [as_bytes(view_mesh(mesh, view, lit=lit, device=device).rgb) for view in (first, above)]
+    return first, Camera(first.intrinsics, look_at(eye, middle), first.width, first.height)
 
 
 def _reach(points: NDArray[np.float32], center: NDArray[np.float64]) -> float:

@@ -19,7 +19,7 @@ from lyra_core.types import CameraPath
 from lyra_core.world import WorldFolder
 
 if TYPE_CHECKING:
-    from lyra_core.pipeline.build import Product
+    from lyra_core.pipeline.product import Product
 
 __all__ = ["write_world_report"]
 
@@ -41,7 +41,7 @@ def write_world_report(
     figures["summary"] = dict(summary)
     sections = [
         _input(world, product),
-        _path(world, path),
+        _path(world, path, product),
         _generated(world, path),
         _splats(world, product),
         _mesh(product, path, device),
@@ -68,7 +68,9 @@ def _summary(world: WorldFolder, product: Product, clock: StageClock) -> list[tu
         rows.append(("splats against frames", f"{np.mean(product.splat_psnr):.1f} dB PSNR"))
     if product.mesh is not None:
         rows.append(("collider triangles", f"{len(product.mesh.collision.faces):,}"))
-    if product.grid is not None:
+    if not world.manifest.seed_view.get("floor_found", True):
+        rows.append(("floor", "NONE FOUND: no free cell, no spawn pose"))
+    elif product.grid is not None:
         rows.append(("free floor", f"{product.grid.free_area:.1f} m²"))
     if product.proof is not None:
         physx = product.proof.figures.get("physx", {})
@@ -127,7 +129,20 @@ def _input(world: WorldFolder, product: Product) -> Section:
     )
 
 
-def _path(world: WorldFolder, path: CameraPath) -> Section:
+def _seen(product: Product) -> list[tuple[str, str, str]]:
+    """RotErr and TransErr of the cameras that the pictures show; the commanded ones are kept."""
+    found = product.figures.get("cameras", {})
+    if not found.get("frames_checked"):
+        return [("cameras seen in the frames", "not measured", "too few points were found again")]
+    turn, shift, share = (found[name] for name in ("rot_err_deg", "trans_err_m", "trans_err_relative"))
+    value = f"RotErr {turn['median']:.2f}°, TransErr {100 * shift['median']:.1f} cm (medians)"
+    note = (
+        f"worst {turn['max']:.2f}°, {100 * shift['max']:.1f} cm ({100 * share['max']:.1f} % of the distance looked at)"
+    )
+    return [("cameras seen in the frames", value, f"{note}; {found['frames_checked']} frames; commanded cameras kept")]
+
+
+def _path(world: WorldFolder, path: CameraPath, product: Product) -> Section:
     picks = sorted({0, len(path) // 2, len(path) - 1})
     frames = [world.frames[i] for i in picks]
     steps = np.linalg.norm(np.diff(path.centers, axis=0), axis=1) if len(path) > 1 else np.zeros(1)
@@ -135,6 +150,7 @@ def _path(world: WorldFolder, path: CameraPath) -> Section:
     rows = (
         ("segments", segments, ""),
         ("length", f"{steps.sum():.2f} m", f"largest step {steps.max():.3f} m"),
+        *_seen(product),
     )
     limits = tuple(m for s in world.manifest.segments for m in s.limits)
     text = "From above, over the points that the frames see. The limiter's remarks stand below."
@@ -202,6 +218,11 @@ def _mesh(product: Product, path: CameraPath, device: str) -> Section:
         _picture(shape[0], "collider from the photo's camera (magenta would be a wrong side)"),
         _picture(shape[1], "collider from behind and above (back sides are magenta)"),
     )
+    labels = product.mesh.labels
+    if labels is not None:
+        caption = "labels: floor green, wall sand, ceiling blue, object red (sky, of splats only, has no mesh)"
+        seen = pictures.labels_overview(product.mesh.visual, labels.kind, path, device=device)
+        figures += (_picture(seen[0], caption), _picture(seen[1], "labels from behind and above"))
     rows = tuple((name.replace("_", " "), _number(value), "") for name, value in product.mesh.figures.items())
     return Section("Meshes", "mesh.glb for the eye, collision tiles for PhysX.", figures, rows)
 

@@ -10,5 +10,6 @@ before install(): the real one looks for Kit and would believe that it is in it.
 from __future__ import annotations
 
 from tests.extension.kit_fake.install import FakeKit, installed, modules
+from tests.extension.kit_fake.motion import advance
 
-__all__ = ["FakeKit", "installed", "modules"]
+__all__ = ["FakeKit", "advance", "installed", "modules"]

@@ -31,11 +31,24 @@ class _Array:
         return np.asarray(self._values, dtype=np.float32)
 
 
+def _pose_of(kit: FakeKit, path: str) -> tuple[list[float], list[float]]:
+    """Where a prim of the stage stands: position, quaternion wxyz; the origin if there is none."""
+    from pxr import Usd, UsdGeom
+
+    prim = kit.stage.GetPrimAtPath(path) if kit.stage is not None else None
+    if not prim:
+        return [0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]
+    matrix = UsdGeom.Xformable(prim).ComputeLocalToWorldTransform(Usd.TimeCode.Default())
+    quat = matrix.GetOrthonormalized(issueWarning=False).ExtractRotation().GetQuat()
+    return [*matrix.ExtractTranslation()], [quat.GetReal(), *quat.GetImaginary()]
+
+
 def _robots(kit: FakeKit) -> dict[str, dict[str, object]]:
     class Articulation:
         def __init__(self, paths, *, positions=None, orientations=None):
             self.paths = [paths] if isinstance(paths, str) else list(paths)
-            self.positions, self.orientations = positions or [[0, 0, 0]], orientations or [[1, 0, 0, 0]]
+            place, turn = _pose_of(kit, self.paths[0])
+            self.positions, self.orientations = positions or [place], orientations or [turn]
             kit.articulations[self.paths[0]] = self
 
         def get_dof_indices(self, names):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import unittest
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -20,6 +21,16 @@ class IExt:
     def on_startup(self, ext_id: str) -> None: ...
 
     def on_shutdown(self) -> None: ...
+
+
+class AsyncTestCase(unittest.IsolatedAsyncioTestCase):
+    """Base of tests in Kit's own runner, where setUp and tearDown are coroutines."""
+
+    def _callSetUp(self) -> None:
+        self._callAsync(self.setUp)
+
+    def _callTearDown(self) -> None:
+        self._callAsync(self.tearDown)
 
 
 class NotificationStatus(enum.Enum):
@@ -115,6 +126,8 @@ def _app(kit: FakeKit) -> dict[str, dict[str, object]]:
 
     class IApp:
         async def next_update_async(self):
+            for call in kit.on_update:
+                call()
             await asyncio.sleep(0)
 
         def get_extension_manager(self):
@@ -143,6 +156,7 @@ def _app(kit: FakeKit) -> dict[str, dict[str, object]]:
             "ExtensionManager": ExtensionManager,
         },
         "omni.kit.async_engine": {"run_coroutine": run_coroutine},
+        "omni.kit.test": {"AsyncTestCase": AsyncTestCase},
     }
 
 

@@ -32,6 +32,8 @@ class FakeKit:
     stage: Any = None
     selection: list[str] = field(default_factory=list)
     playing: bool = False
+    stuck: bool = False
+    on_update: list[Callable[[], None]] = field(default_factory=list)
     time: float = 0.0
     assets_root: str | None = None
     camera: str = "/OmniverseKit_Persp"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The embedded video model: an untrained network is the classical fill; known pixels stay; same seed, same bytes."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -22,7 +23,7 @@ from lyra_core.models.video.embedded.hybrid import detail_of, feathered, rim_ble
 from lyra_core.models.video.embedded.model import EmbeddedVideo, working_size
 from lyra_core.models.video.embedded.network import FillNetwork, Shape
 from lyra_core.models.video.embedded.tensors import past_of, stack_inputs, view_arrays
-from lyra_core.models.video.embedded.weights import write_weights
+from lyra_core.models.video.embedded.weights import default_folder, read_config, read_network, write_weights
 from lyra_core.types import Camera, CameraPath, Frame
 
 SMALL = Shape(patch_channels=16, bottleneck=32, blocks=1, heads=2, context=False)
@@ -128,6 +129,33 @@ def test_feathering_keeps_known_values_and_leaves_no_step_at_the_rim():
     assert (np.diff(made[20, 29:, 0]) <= 1e-6).all()
 
 
+def test_feathering_in_steps_is_feathering_of_every_pixel():
+    rows, columns = np.mgrid[0:121, 0:200].astype(np.float32)
+    known = (columns < 90) | ((rows > 70) & (columns > 150))
+    full = np.repeat((0.5 + 0.2 * np.sin(columns / 17))[..., None], 3, 2).astype(np.float32)
+    guess = np.full_like(full, 0.4)
+    whole = feathered(full, known, guess, 9.0)  # worked out on every third pixel
+    wide = [cv2.resize(x, None, fx=3, fy=3, interpolation=cv2.INTER_NEAREST) for x in (full, guess)]
+    mask = np.repeat(np.repeat(known, 3, 0), 3, 1)
+    # A reach of under 4 px takes every pixel: the same picture at a third of the size.
+    plain = feathered(full[1::3, 1::3], known[1::3, 1::3], guess[1::3, 1::3], 3.0)
+    assert np.abs(whole[1::3, 1::3] - plain)[~known[1::3, 1::3]].max() < 0.03
+    assert feathered(wide[0], mask, wide[1], 27.0).shape == wide[0].shape
+    assert np.array_equal(whole[known], full[known])
+
+
+def test_a_large_view_is_shrunk_to_the_same_small_one():
+    small = memory().guide(camera(0.4))
+    lens = camera(0.4, 3 * WIDTH, 3 * HEIGHT)  # every third pixel of it is used
+    large = memory().guide(lens)
+    a, b = (working_guide(g, g.known, (128, 72)) for g in (small, large))
+    both = a.known & b.known
+    assert both.mean() > 0.9 * min(a.known.mean(), b.known.mean())
+    assert np.abs(a.rgb - b.rgb)[both].mean() < 0.03
+    solid = both & np.isfinite(a.depth) & np.isfinite(b.depth)
+    assert np.median(np.abs(a.depth / b.depth - 1)[solid]) < 0.02
+
+
 def test_a_fill_starts_at_the_rim_as_the_classical_one_and_becomes_the_networks():
     known = np.zeros((20, 40), bool)
     known[:, :10] = True
@@ -196,6 +224,35 @@ def test_the_model_records_its_options_and_weights_for_the_manifest(folder):
     record = EmbeddedVideo(folder, steps=3).record()
     assert record["video_steps"] == 3
     assert len(record["video_weights_sha256"]) == 64
+
+
+needs_shipped = pytest.mark.skipif(
+    not (default_folder() / "video.safetensors").is_file(), reason="no weights of the embedded video model are shipped"
+)
+
+
+@needs_shipped
+def test_the_shipped_weights_make_whole_frames_and_repeat_them():
+    assert isinstance(video_model("embedded"), VideoModel)
+    one, two = (run(EmbeddedVideo(), 2) for _ in range(2))
+    for index, made in one.items():
+        assert made.rgb.tobytes() == two[index].rgb.tobytes()
+        assert ((made.depth > 0) | made.sky).all()
+        assert np.isfinite(made.rgb).all()
+
+
+@needs_shipped
+def test_the_shipped_weights_were_trained_and_say_how():
+    config = read_config(default_folder())
+    assert config["samples"] > 10_000
+    assert config["training"]["seed"] == 0
+    guide = memory().guide(camera(0.4))
+    view = working_guide(guide, guide.known)
+    inputs = stack_inputs([view_arrays(view, [])])
+    with torch.no_grad():
+        made = sample(read_network(default_folder()), inputs)
+    moved = (made - inputs.base).abs()[:, :3].amax(1)[0].numpy()
+    assert moved[~view.known].mean() > 0.01  # not the classical fill
 
 
 def test_missing_weights_are_refused_with_the_way_to_make_them(tmp_path):

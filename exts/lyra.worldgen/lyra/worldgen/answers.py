@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from lyra.worldgen import messages as m
-from lyra.worldgen.model import KEYFRAMES, Environment, Model, Preview, Problem, Run, Scene
+from lyra.worldgen.model import KEYFRAMES, Environment, Model, Preview, Problem, Reading, Run, Scene
 from lyra.worldgen.requests import ask, catalog_of, preview_wanted, problem_of, world_of
 
 __all__ = ["RECENT_LIMIT", "answer"]
@@ -97,8 +97,9 @@ def _placed(model: Model, event: m.RobotPlaced) -> Answer:
 
 def _goal(model: Model, event: m.GoalPicked) -> Answer:
     if event.point is None or model.world is None:
-        note = "No point was chosen: select a prim or point on the floor, then press Drive"
-        return replace(model, scene=replace(model.scene, drive="ready", drive_note=note)), []
+        note = event.note or "Select a prim where the robot shall go, then press Drive again"
+        drive = "ready" if model.scene.robot_prim else "none"
+        return replace(model, scene=replace(model.scene, drive=drive, drive_note=note)), []
     model, job, request = ask(
         model,
         "plan",
@@ -208,8 +209,9 @@ def _done(model: Model, line: Mapping[str, Any]) -> Answer:
         return _previewed(model, line)
     if kind == "describe" and job == model.describe:
         world = world_of(line["world"])
-        model, effects = with_recent(replace(model, world=world, describe=0, run=Run(world=world.folder)), world.folder)
-        return model, effects
+        scene = replace(model.scene, spawn=0)
+        model = replace(model, world=world, describe=0, run=Run(world=world.folder), scene=scene)
+        return with_recent(model, world.folder)
     if kind == "plan" and job == model.scene.job:
         points = tuple((float(x), float(y)) for x, y in line["points"])
         scene = replace(model.scene, drive="driving", job=0, drive_note=f"Driving {line['length']:.1f} m")
@@ -228,10 +230,20 @@ def with_recent(model: Model, folder: str) -> Answer:
 
 def _previewed(model: Model, line: Mapping[str, Any]) -> Answer:
     again = model.preview.wanted
-    warnings = tuple(str(text) for text in line["warnings"])
     poses = tuple(tuple(tuple(float(v) for v in row) for row in pose) for pose in line["poses"])
-    preview = Preview(length=float(line["length"]), frames=int(line["frames"]), warnings=warnings)
-    effects: list[m.Effect] = [] if model.path.kind == KEYFRAMES else [m.Sketch("show", poses)]
+    read = line.get("photo", {})
+    preview = Preview(
+        length=float(line["length"]),
+        frames=int(line["frames"]),
+        warnings=tuple(str(text) for text in line["warnings"]),
+        poses=poses,
+        reading=Reading(**read) if read else Reading(),
+    )
+    focal, height = line.get("lens", (1.0, 0.5625))
+    drawn = m.SketchPath(
+        poses, (float(focal), float(height)), float(line.get("fps", 16.0)), model.path.kind != KEYFRAMES
+    )
+    effects: list[m.Effect] = [drawn] if poses else []
     model = replace(model, preview=preview)
     if again:
         model, more = preview_wanted(model)
@@ -247,7 +259,7 @@ def _failed(model: Model, line: Mapping[str, Any]) -> Answer:
         return replace(model, run=run), []
     if job == model.preview.job:
         again = model.preview.wanted
-        model = replace(model, preview=Preview(problem=problem))
+        model = replace(model, preview=Preview(problem=problem, reading=model.preview.reading))
         return preview_wanted(model) if again else (model, [])
     if job == model.scene.job:
         scene = replace(model.scene, drive="ready", job=0, drive_note=f"{problem.what} {problem.do}")

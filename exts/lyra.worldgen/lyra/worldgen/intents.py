@@ -11,7 +11,8 @@ from pathlib import PurePath
 from typing import Any
 
 from lyra.worldgen import messages as m
-from lyra.worldgen.model import APPEARANCES, FILE, KEYFRAMES, Environment, Model, Photo, Preview, Run
+from lyra.worldgen.model import APPEARANCES, FILE, KEYFRAMES, Environment, Matrix, Model, Run
+from lyra.worldgen.photo_intents import PHOTO_INTENTS
 from lyra.worldgen.requests import ask, preview_wanted, recipe_body
 from lyra.worldgen.state import Intent
 
@@ -37,13 +38,6 @@ def world_name(model: Model) -> str:
 
 def _chosen(names: tuple[str, ...], index: Any, now: str) -> str:
     return names[int(index)] if 0 <= int(index) < len(names) else now
-
-
-def _image(model: Model, value: Any) -> Answer:
-    file = str(value).strip().strip('"').removeprefix("file://")
-    if not file:
-        return replace(model, photo=Photo(), preview=Preview(job=model.preview.job)), [m.Sketch("hide")]
-    return replace(model, photo=Photo(file)), [m.ReadPicture("photo", file)]
 
 
 def _model(model: Model, value: Any) -> Answer:
@@ -103,6 +97,27 @@ def _path_option(model: Model, value: Any) -> Answer:
     return preview_wanted(replace(model, path=replace(model.path, parameters=(*kept, (name, setting)))))
 
 
+_EDITED = 6
+"""Keyframes that a path is turned into: few enough to be moved by hand, enough to keep its shape."""
+
+
+def _spread(poses: tuple[Matrix, ...], count: int) -> tuple[Matrix, ...]:
+    """At most count poses, evenly spread, the first and the last among them."""
+    if len(poses) <= count:
+        return poses
+    return tuple(poses[round(place * (len(poses) - 1) / (count - 1))] for place in range(count))
+
+
+def _edit_path(model: Model, _value: Any) -> Answer:
+    """The planned path becomes keyframes in the viewport."""
+    if model.path.kind == KEYFRAMES or not model.preview.poses:
+        return model, []
+    keyframes = _spread(model.preview.poses, _EDITED)
+    model = replace(model, path=replace(model.path, kind=KEYFRAMES, keyframes=keyframes, parameters=()))
+    model, effects = preview_wanted(model)
+    return model, [m.Sketch("show", keyframes), *effects]
+
+
 def _sketch(what: str) -> Callable[[Model, Any], Answer]:
     return lambda model, _value: (model, [m.Sketch(what)])
 
@@ -129,7 +144,8 @@ def _begin(model: Model, kind: str, **body: Any) -> Answer:
 def _generate(model: Model, _value: Any) -> Answer:
     if not model.photo.size[0] or model.environment.status != "ready":
         return model, []
-    return _begin(replace(model, world=None), "generate", out=world_name(model), **recipe_body(model))
+    model = replace(model, world=None, scene=replace(model.scene, spawn=0))
+    return _begin(model, "generate", out=world_name(model), **recipe_body(model))
 
 
 def unfinished(model: Model) -> str:
@@ -186,11 +202,17 @@ def _robot(model: Model, value: Any) -> Answer:
     return replace(model, scene=replace(model.scene, robot=name)), []
 
 
+def _spawn_pose(model: Model, value: Any) -> Answer:
+    known = len(model.world.spawns) if model.world else 0
+    place = int(value) if 0 <= int(value) < known else model.scene.spawn
+    return replace(model, scene=replace(model.scene, spawn=place)), []
+
+
 def _spawn(model: Model, _value: Any) -> Answer:
     robot = next((r for r in model.catalog.robots if r.name == model.scene.robot), None)
     if robot is None or model.world is None or not model.scene.prim or not model.world.spawns:
         return model, []
-    place = model.world.spawns[0]
+    place = model.world.spawns[min(model.scene.spawn, len(model.world.spawns) - 1)]
     effects: list[m.Effect] = [m.HaltRobot()] if model.scene.robot_prim else []
     effects.append(m.PlaceRobot(robot, model.scene.prim, place.position, place.yaw))
     return replace(model, scene=replace(model.scene, drive="placing", drive_note="Placing the robot")), effects
@@ -234,8 +256,7 @@ def _dismiss(model: Model, _value: Any) -> Answer:
 
 
 INTENTS: dict[str, Callable[[Model, Any], Answer]] = {
-    "image_path": _image,
-    "browse_image": _image,
+    **PHOTO_INTENTS,
     "model": _model,
     "preset": _preset,
     "frames": _frames,
@@ -249,6 +270,7 @@ INTENTS: dict[str, Callable[[Model, Any], Answer]] = {
     "remove_keyframe": _sketch("remove"),
     "clear_keyframes": _sketch("clear"),
     "read_path": _sketch("read"),
+    "edit_path": _edit_path,
     "load_path": _load_path,
     "save_path": _save_path,
     "generate": _generate,
@@ -260,6 +282,7 @@ INTENTS: dict[str, Callable[[Model, Any], Answer]] = {
     "load": _load,
     "appearance": _appearance,
     "robot": _robot,
+    "spawn_pose": _spawn_pose,
     "spawn": _spawn,
     "play": _play,
     "drive": _drive,

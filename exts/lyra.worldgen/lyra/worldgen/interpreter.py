@@ -64,7 +64,7 @@ def find_interpreter(given: str = "", extension: Path | None = None) -> Interpre
         )
     try:
         done = subprocess.run(
-            [str(found), "-c", _PROBE], capture_output=True, text=True, timeout=30, env=clean_environment(), check=True
+            [str(found), "-c", _PROBE], capture_output=True, text=True, timeout=120, env=clean_environment(), check=True
         )
         version, _ = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:

@@ -79,6 +79,8 @@ class KitPorts:
         Raises ValueError without a stage or a camera.
         """
         if self._sketch is None:
+            if what == "hide":
+                return ()
             current = omni.usd.get_context().get_stage()
             if current is None:
                 raise ValueError("There is no stage to draw the path in; open or create one")
@@ -93,6 +95,15 @@ class KitPorts:
         }
         steps[what](self._sketch)
         return self._sketch.read()
+
+    def sketch_path(self, poses: tuple[Matrix, ...], *, lens: tuple[float, float], fps: float, curve: bool) -> None:
+        """Draw the planned path; without an open stage there is nothing to draw in."""
+        current = omni.usd.get_context().get_stage()
+        if current is None:
+            return
+        if self._sketch is None:
+            self._sketch = PathSketch(current)
+        self._sketch.follow(poses, lens=lens, fps=fps, curve=curve)
 
     def close_sketch(self) -> None:
         """Take the keyframes out of the viewport."""

@@ -34,6 +34,7 @@ __all__ = [
     "SaveSetting",
     "SetPlaying",
     "Sketch",
+    "SketchPath",
     "SketchRead",
     "StageClosed",
     "StartWorker",
@@ -120,10 +121,14 @@ class RobotPlaced:
 
 @dataclass(frozen=True, slots=True)
 class GoalPicked:
-    """The point that the user chose, (x, y) [m] in the world; start is the robot's pose (x, y, yaw). None: no point."""
+    """The point that the user chose, (x, y) [m] in the world; start is the robot's pose (x, y, yaw).
+
+    point None: there is no point yet, note says what the user does now.
+    """
 
     point: tuple[float, float] | None
     start: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +213,20 @@ class Sketch:
 
     what: str
     matrices: tuple[Matrix, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SketchPath:
+    """Draw the planned path: a camera that moves along it in time, and a curve if no keyframes are drawn.
+
+    poses: world_from_camera of every frame, OpenCV axes, metres, Z up. lens: focal length and height, both as shares of the
+    picture's width. fps: frames a second. curve: draw the curve too.
+    """
+
+    poses: tuple[Matrix, ...]
+    lens: tuple[float, float] = (1.0, 0.5625)
+    fps: float = 16.0
+    curve: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +317,7 @@ Effect = (
     | SaveRecents
     | ReadPicture
     | Sketch
+    | SketchPath
     | CloseSketch
     | ImportWorld
     | SwitchAppearance

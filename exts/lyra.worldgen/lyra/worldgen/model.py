@@ -26,6 +26,7 @@ __all__ = [
     "Photo",
     "Preview",
     "Problem",
+    "Reading",
     "Recipe",
     "Robot",
     "Run",
@@ -63,6 +64,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     least: float = 0.0
     most: float = 1.0
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,13 @@ class Robot:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What the worker offers; empty until it said hello."""
+    """What the worker offers; empty until it said hello. chunk: frames that one caption holds for."""
 
     models: tuple[Named, ...] = ()
     qualities: tuple[Named, ...] = ()
     paths: tuple[PathPreset, ...] = ()
     robots: tuple[Robot, ...] = ()
+    chunk: int = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +128,21 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """The chosen picture; size in pixels, (0, 0) until it was read."""
+    """The chosen picture; size in pixels, (0, 0) until it was read.
+
+    fov: horizontal field of view [deg], camera_height [m] over the floor; None: the program estimates them.
+    marks: up to two points (x, y) [px] whose distance is `length` [m]; marking: the next clicks into the photo set them.
+    """
 
     file: str = ""
     size: tuple[int, int] = (0, 0)
     picture: Picture = field(default_factory=Picture)
     problem: Problem | None = None
+    fov: float | None = None
+    camera_height: float | None = None
+    marks: tuple[tuple[float, float], ...] = ()
+    length: float = 1.0
+    marking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +170,33 @@ class PathChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What the worker read from the photo: field of view [deg], camera height [m], and where each came from.
+
+    sources: words of the worker (option, exif, lines, default; known length, camera height, depth, …). guess: the scale is
+    no measurement.
+    """
+
+    fov: float = 0.0
+    fov_source: str = ""
+    camera_height: float = 0.0
+    scale_source: str = ""
+    guess: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
-    """The planned path. job: request in flight, 0 if none; wanted: settings changed since it was sent."""
+    """The planned path. job: request in flight, 0 if none; wanted: settings changed since it was sent.
+
+    poses: world_from_camera of every frame. reading: of the photo, kept while the next preview is under way.
+    """
 
     job: int = 0
     wanted: bool = False
     length: float = 0.0
     frames: int = 0
+    poses: tuple[Matrix, ...] = ()
+    reading: Reading = field(default_factory=Reading)
     warnings: tuple[str, ...] = ()
     problem: Problem | None = None
 
@@ -212,12 +244,15 @@ class World:
     complete: bool = False
     passed: bool | None = None
     spawns: tuple[Spawn, ...] = ()
-    facts: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """World and robot in the stage. prim: '' if not loaded. drive: none, placing, ready, picking, planning, driving."""
+    """World and robot in the stage. prim: '' if not loaded. spawn: which of the world's spawn poses is chosen.
+
+    drive: none, placing, ready, picking, planning or driving.
+    """
 
     open_stage: bool = False
     appearance: str = "splat"
@@ -226,6 +261,7 @@ class Scene:
     loading: bool = False
     robot: str = "lyra_bot"
     robot_prim: str = ""
+    spawn: int = 0
     drive: str = "none"
     drive_note: str = ""
     job: int = 0

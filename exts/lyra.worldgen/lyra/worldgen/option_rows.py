@@ -29,7 +29,7 @@ class OptionRows:
 
     def show(self, value: Sequence[Option]) -> None:
         """Draw the options."""
-        names = tuple(f"{option.name}:{option.kind}:{option.least}:{option.most}" for option in value)
+        names = tuple(f"{o.name}:{o.kind}:{o.least}:{o.most}:{o.automatic}" for o in value)
         self._values = {option.name: option.value for option in value}
         if names != self._names:
             self._names = names
@@ -42,13 +42,13 @@ class OptionRows:
     def _row(self, option: Option) -> Any:
         words = {"identifier": f"{self._identifier}_{option.name}", "tooltip": option.help}
         make = {"choice": _ChoiceRow, "switch": _SwitchRow}.get(option.kind, _NumberRow)
-        with labelled(option.label, option.help):
+        with labelled(option.label, option.help, identifier=words["identifier"]):
             return make(option, words, self._changed)
 
     def _changed(self, name: str, value: Any) -> None:
         if self._values.get(name) != value:
             self._values[name] = value
-            self._send(Intent("path_option", (name, value)))
+            self._send(Intent(self._identifier, (name, value)))
 
 
 class _ChoiceRow:
@@ -76,17 +76,20 @@ class _SwitchRow:
 
 
 class _NumberRow:
-    """A slider; beside it a box "auto" where the number may be left to the program."""
+    """A slider; beside it a box "auto" where the number may be left to the program, with what it chose."""
 
     def __init__(self, option: Option, words: dict[str, str], changed: Callable[[str, Any], None]) -> None:
-        self._auto = self._auto_box(words["identifier"]) if option.value is None else None
-        self._slider = ui.FloatSlider(min=option.least, max=option.most, height=ROW, **words)
+        self._start = option.start
+        self._auto = self._auto_box(words["identifier"]) if option.automatic else None
+        with ui.ZStack(height=ROW):
+            self._slider = ui.FloatSlider(min=option.least, max=option.most, height=ROW, **words)
+            self._note = ui.Label(
+                "", name="dim", identifier=f"{words['identifier']}_note", tooltip=option.help, elided_text=True
+            )
         self._slider.model.add_end_edit_fn(lambda model: changed(option.name, model.get_value_as_float()))
         if self._auto is not None:
             self._auto.add_value_changed_fn(
-                lambda model: changed(
-                    option.name, None if model.get_value_as_bool() else self._slider.model.get_value_as_float()
-                )
+                lambda model: changed(option.name, None if model.get_value_as_bool() else self._start)
             )
 
     @staticmethod
@@ -95,13 +98,16 @@ class _NumberRow:
         with ui.VStack(width=18):
             ui.Spacer(height=4)
             box = ui.CheckBox(height=16, width=16, identifier=f"{identifier}_auto", tooltip=tooltip)
-        ui.Label("auto", width=36, name="dim", tooltip=tooltip)
+        ui.Label("auto", width=36, name="dim", identifier=f"{identifier}_auto label", tooltip=tooltip)
         box.model.set_value(True)
         return box.model
 
     def show(self, option: Option) -> None:
         automatic = option.value is None
+        self._start = option.start
         self._slider.visible = not automatic
+        self._note.visible = automatic
+        self._note.text = option.note
         if option.value is not None and self._slider.model.get_value_as_float() != option.value:
             self._slider.model.set_value(float(option.value))
         if self._auto is not None and self._auto.get_value_as_bool() != automatic:

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
 # pyright: reportAttributeAccessIssue=false
-"""The camera path in the viewport: keyframe cameras and a curve through them, in an anonymous sublayer of the session layer.
+"""The camera path in the viewport: keyframe cameras, a curve through them, and a camera that moves along the planned path,
+in an anonymous sublayer of the session layer.
 
 Each keyframe is a UsdGeom.Camera that can be moved with the usual gizmo; the curve shows their order and can be edited
-point by point. Nothing is saved with the user's stage: the layer is anonymous and lies under the session layer, and
+point by point. The moving camera has a time sample for every frame: scrub the timeline and look through it. Nothing is saved with the user's stage: the layer is anonymous and lies under the session layer, and
 overs that a tool wrote elsewhere onto these prims are taken out by close().
 
 Matrices are world_from_camera, row-major 4x4 tuples: OpenCV axes (x right, y down, z forward), metres, Z up, whatever the
@@ -18,13 +19,16 @@ from dataclasses import dataclass
 
 from pxr import Gf, Sdf, Usd, UsdGeom, Vt
 
-__all__ = ["CURVE", "ROOT", "Matrix", "PathSketch", "view_of_camera"]
+__all__ = ["CAMERA", "CURVE", "ROOT", "Matrix", "PathSketch", "view_of_camera"]
 
 Matrix = tuple[tuple[float, ...], ...]
 """4x4, row-major: a point of the camera frame as a column vector is multiplied from the right."""
 
 ROOT = Sdf.Path("/LyraPath")
 CURVE = ROOT.AppendChild("Curve")
+CAMERA = ROOT.AppendChild("Camera")
+_VIEW = "View_"
+_APERTURE = 20.955  # [tenths of a stage unit] the horizontal aperture that USD cameras have by default
 _LENS = ("focalLength", "horizontalAperture", "verticalAperture", "clippingRange")
 _MOVED = 1e-4  # [stage units] a curve point further off than this was edited by hand
 
@@ -102,12 +106,43 @@ class PathSketch:
             if views:
                 UsdGeom.Xform.Define(self._stage, ROOT)
             for place, view in enumerate(views):
-                camera = UsdGeom.Camera.Define(self._stage, ROOT.AppendChild(f"View_{place:03d}"))
+                camera = UsdGeom.Camera.Define(self._stage, ROOT.AppendChild(f"{_VIEW}{place:03d}"))
                 camera.MakeMatrixXform().Set(_stage_matrix(self._stage, view))
                 for name, value in values.items():
                     if value is not None:
                         camera.GetPrim().GetAttribute(name).Set(value)
             self._draw_curve()
+
+    def follow(
+        self,
+        poses: Sequence[Matrix],
+        *,
+        lens: tuple[float, float] = (1.0, 0.5625),
+        fps: float = 16.0,
+        curve: bool = True,
+    ) -> None:
+        """Draw the planned path: the moving camera, and with curve a curve through it instead of the keyframes.
+
+        poses: one a frame. lens: focal length and height as shares of the picture's width. fps: frames a second; frame k
+        stands at k / fps seconds of the stage's own clock.
+        """
+        if curve:
+            self._written = _Written()
+            self._layer.Clear()
+        with Usd.EditContext(self._stage, self._layer):
+            UsdGeom.Xform.Define(self._stage, ROOT)
+            self._stage.RemovePrim(CAMERA)
+            camera = UsdGeom.Camera.Define(self._stage, CAMERA)
+            camera.CreateHorizontalApertureAttr(_APERTURE)
+            camera.CreateVerticalApertureAttr(_APERTURE * lens[1])
+            camera.CreateFocalLengthAttr(_APERTURE * lens[0])
+            placed = camera.MakeMatrixXform()
+            matrices = [_stage_matrix(self._stage, pose) for pose in poses]
+            step = self._stage.GetTimeCodesPerSecond() / fps
+            for frame, matrix in enumerate(matrices):
+                placed.Set(matrix, frame * step)
+            if curve:
+                self._curve_through(tuple(Gf.Vec3f(matrix.ExtractTranslation()) for matrix in matrices))
 
     def add_view(self, camera_path: str) -> None:
         """Add the pose of a camera of the stage, e.g. the active viewport's, as the last keyframe."""
@@ -133,7 +168,8 @@ class PathSketch:
 
     def _views(self) -> list[Usd.Prim]:
         root = self._stage.GetPrimAtPath(ROOT)
-        return [child for child in root.GetChildren() if child.IsA(UsdGeom.Camera)] if root else []
+        children = root.GetChildren() if root else []
+        return [child for child in children if child.IsA(UsdGeom.Camera) and child.GetName().startswith(_VIEW)]
 
     def _positions(self) -> tuple[Gf.Vec3f, ...]:
         worlds = (UsdGeom.Xformable(p).ComputeLocalToWorldTransform(Usd.TimeCode.Default()) for p in self._views())
@@ -143,6 +179,9 @@ class PathSketch:
         """A guide curve through the keyframes; USD wants two points or more."""
         points = self._positions()
         self._written = _Written(points)
+        self._curve_through(points)
+
+    def _curve_through(self, points: Sequence[Gf.Vec3f]) -> None:
         if len(points) < 2:
             return
         curve = UsdGeom.BasisCurves.Define(self._stage, CURVE)

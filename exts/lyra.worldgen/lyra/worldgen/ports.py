@@ -63,6 +63,10 @@ class Ports(Protocol):
         """Keyframes in the viewport: add, remove, clear, read, show, hide; returns those that stand there now."""
         ...
 
+    def sketch_path(self, poses: tuple[Matrix, ...], *, lens: tuple[float, float], fps: float, curve: bool) -> None:
+        """The planned path: a camera with time samples, and a curve if asked for (messages.SketchPath)."""
+        ...
+
     def close_sketch(self) -> None:
         """Take everything of ours out of the viewport."""
         ...

@@ -17,6 +17,7 @@ from lyra.worldgen.model import (
     Named,
     Parameter,
     PathPreset,
+    Photo,
     Preview,
     Problem,
     Robot,
@@ -33,15 +34,18 @@ def ask(model: Model, kind: str, **body: Any) -> tuple[Model, int, AskWorker]:
     return replace(model, last_job=job), job, AskWorker({"id": job, "request": kind, **body})
 
 
-def captions_of(text: str) -> dict[str, str]:
-    """Captions as typed, one a line, `frame: text` or text alone (from frame 0 on)."""
+def captions_of(text: str, chunk: int = 80) -> dict[str, str]:
+    """Captions as typed: line k holds from frame k * chunk on; `frame: text` names its own frame. Empty lines go on."""
     out: dict[str, str] = {}
-    for line in text.splitlines():
+    place = 0
+    for line in text.strip().splitlines():
         head, mark, tail = line.partition(":")
         if mark and head.strip().isdigit():
             out[str(int(head))] = tail.strip()
-        elif line.strip():
-            out["0"] = " ".join(filter(None, (out.get("0"), line.strip())))
+            continue
+        if line.strip():
+            out[str(place * chunk)] = line.strip()
+        place += 1
     return out
 
 
@@ -64,9 +68,21 @@ def recipe_body(model: Model) -> dict[str, Any]:
     return {
         "photo": model.photo.file,
         "preset": recipe.quality,
-        "settings": settings,
-        "captions": captions_of(recipe.captions),
+        "settings": settings | _photo_settings(model.photo),
+        "captions": captions_of(recipe.captions, model.catalog.chunk),
     }
+
+
+def _photo_settings(photo: Photo) -> dict[str, Any]:
+    """Lens and scale, as far as the user gave them."""
+    given: dict[str, Any] = {}
+    if photo.fov is not None:
+        given["photo.fov"] = photo.fov
+    if photo.camera_height is not None:
+        given["photo.camera_height"] = photo.camera_height
+    if len(photo.marks) == 2:
+        given["photo.known_length"] = [*photo.marks[0], *photo.marks[1], photo.length]
+    return given
 
 
 def preview_wanted(model: Model) -> tuple[Model, list[Effect]]:
@@ -74,7 +90,7 @@ def preview_wanted(model: Model) -> tuple[Model, list[Effect]]:
     preview, path = model.preview, model.path
     complete = bool(path.file) if path.kind == FILE else path.kind != KEYFRAMES or bool(path.keyframes)
     if not model.photo.size[0] or model.environment.status != "ready" or not complete:
-        return replace(model, preview=Preview(job=preview.job)), []
+        return replace(model, preview=Preview(job=preview.job, reading=preview.reading)), []
     if preview.job or model.run.busy:
         return replace(model, preview=replace(preview, wanted=True)), []
     model, job, request = ask(model, "preview", **recipe_body(model))
@@ -99,6 +115,7 @@ def catalog_of(data: Mapping[str, Any]) -> Catalog:
             for p in data["paths"]
         ),
         tuple(Robot(**{**entry, "wheel_joints": tuple(entry["wheel_joints"])}) for entry in data["robots"]),
+        int(data.get("chunk", 80)),
     )
 
 
@@ -108,4 +125,4 @@ def world_of(data: Mapping[str, Any]) -> World:
         Spawn((float(s["position"][0]), float(s["position"][1]), float(s["position"][2])), float(s["yaw"]))
         for s in data["spawns"]
     )
-    return World(**{**data, "spawns": spawns, "facts": tuple(data["facts"])})
+    return World(**{**data, "spawns": spawns, "facts": tuple((str(k), str(v)) for k, v in data["facts"])})

@@ -13,13 +13,15 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import carb.settings
 import omni.kit.app
 import omni.kit.async_engine
 import omni.usd
 from pxr import Gf, Sdf, Usd, UsdGeom
 
-from lyra.worldgen import stage_edits
+from lyra.worldgen import robot_stage, stage_edits
 from lyra.worldgen.follow import Follower
+from lyra.worldgen.goal_marker import GOAL, GoalMarker
 from lyra.worldgen.messages import DriveEnded, DriveMoved, Event, GoalPicked, PortFailed, RobotPlaced
 from lyra.worldgen.model import Problem, Robot
 
@@ -27,7 +29,8 @@ __all__ = ["RobotDriver"]
 
 Post = Callable[[Event], None]
 _TOLD_EVERY = 0.25  # [s] of simulated time between two reports
-_ASSETS_HINT = "Check the network, or set /persistent/isaac/asset_root/default to a local copy of the Isaac assets"
+_MARKER_HINT = "A marker stands before the robot: move it to the goal, then press Drive again"
+_ASSETS_HINT = "Check the network, or set exts.lyra.worldgen.assets_root to a local copy of the Isaac assets"
 
 
 class RobotDriver:
@@ -42,6 +45,7 @@ class RobotDriver:
         self._prim = ""
         self._world_prim = ""
         self._started = False
+        self._marker: GoalMarker | None = None
 
     def place(
         self, robot: Robot, world_prim: str, position: tuple[float, float, float], yaw: float, post: Post
@@ -52,15 +56,29 @@ class RobotDriver:
         self._task = omni.kit.async_engine.run_coroutine(self._place(robot, world_prim, position, yaw, post))
 
     def pick_goal(self, post: Post) -> None:
-        """Where the selected prim stands, in the world; posts GoalPicked with None if nothing is selected."""
-        stage = omni.usd.get_context().get_stage()
-        chosen = [p for p in omni.usd.get_context().get_selection().get_selected_prim_paths() if p != self._prim]
-        prim = stage.GetPrimAtPath(chosen[0]) if stage is not None and chosen else None
-        if prim is None or not prim.IsValid() or self._body is None or not prim.IsA(UsdGeom.Imageable):
+        """Where the selected prim stands, in the world. With nothing selected a marker is put before the robot to be moved."""
+        context = omni.usd.get_context()
+        stage = context.get_stage()
+        if stage is None or self._body is None:
             post(GoalPicked(None))
             return
-        x, y, _ = stage_edits.world_point(stage, self._world_prim, _middle(prim))
+        own = Sdf.Path(self._prim)
+        chosen = [p for p in context.get_selection().get_selected_prim_paths() if not Sdf.Path(p).HasPrefix(own)]
+        prim = stage.GetPrimAtPath(chosen[0]) if chosen else None
+        if prim is None or not prim.IsValid() or not prim.IsA(UsdGeom.Imageable):
+            self._offer_marker(stage)
+            post(GoalPicked(None, note=_MARKER_HINT))
+            return
+        x, y, _ = stage_edits.world_point(stage, self._world_prim, _goal_of(prim))
         post(GoalPicked((x, y), self._pose()))
+
+    def _offer_marker(self, stage: Usd.Stage) -> None:
+        """A marker a metre before the robot, selected, so that the gizmo is at hand."""
+        x, y, yaw = self._pose()
+        at = stage_edits.in_world(stage, self._world_prim)
+        place = at.Transform(Gf.Vec3d(x + math.cos(yaw), y + math.sin(yaw), 0.0))
+        self._marker = self._marker or GoalMarker(stage)
+        omni.usd.get_context().get_selection().set_selected_prim_paths([self._marker.show(place)], True)
 
     def drive(self, points: tuple[tuple[float, float], ...], post: Post) -> None:
         """Follow points (x, y) [m] of the world while the timeline plays; posts DriveMoved and DriveEnded."""
@@ -106,6 +124,9 @@ class RobotDriver:
         self._body = self._controller = self._robot = None
         self._prim = self._world_prim = ""
         self._started = False
+        if self._marker is not None:
+            self._marker.close()
+            self._marker = None
 
     def close(self) -> None:
         """End tasks and callbacks and release the robot."""
@@ -124,14 +145,12 @@ class RobotDriver:
             usd = await self._asset(robot)
             await omni.kit.app.get_app().next_update_async()  # the panel draws first; loading may take a while
             stage = omni.usd.get_context().get_stage()
-            _require_metres(stage)
-            at = stage_edits.in_world(stage, world_prim)
-            x, y, z = at.Transform(Gf.Vec3d(*position))
-            turned = at.TransformDir(Gf.Vec3d(math.cos(yaw), math.sin(yaw), 0.0))
-            heading = math.atan2(turned[1], turned[0])
+            x, y, z = position
+            pose = robot_stage.pose_in_stage(stage, world_prim, (x, y, z + robot.spawn_height), yaw)
             self.forget()
-            prim = _free_path(stage, robot.name)
-            self._make(robot, prim, usd, [float(x), float(y), float(z) + robot.spawn_height], heading)
+            prim = robot_stage.free_path(stage, f"Lyra_{robot.name}")
+            make = self._make_walking if robot.kind == "legged" else self._make_wheeled
+            make(robot, prim, usd, *pose)
             self._robot, self._prim, self._world_prim = robot, prim, world_prim
             post(RobotPlaced(prim))
         except asyncio.CancelledError:
@@ -142,27 +161,35 @@ class RobotDriver:
     async def _asset(self, robot: Robot) -> str:
         if not robot.isaac_asset:
             return robot.asset
+        own = str(carb.settings.get_settings().get("/exts/lyra.worldgen/assets_root") or "").rstrip("/")
+        if own:
+            return f"{own}{robot.asset}"
         storage = importlib.import_module("isaacsim.storage.native")
         root = await storage.get_assets_root_path_async()  # RuntimeError when it cannot be reached
         return f"{root}{robot.asset}"
 
-    def _make(self, robot: Robot, prim: str, usd: str, position: list[float], heading: float) -> None:
-        quaternion = [math.cos(heading / 2), 0.0, 0.0, math.sin(heading / 2)]  # wxyz
-        if robot.kind == "legged":
-            policies = importlib.import_module("isaacsim.robot.policy.examples.robots")
-            policy = getattr(policies, robot.policy)
-            self._controller = policy(prim, usd_path=usd, position=position, orientation=quaternion)
-            self._body = self._controller.robot
-            return
+    def _make_walking(self, robot: Robot, prim: str, usd: str, place: Gf.Vec3d, turn: Gf.Rotation) -> None:
+        if not robot_stage.is_metric(omni.usd.get_context().get_stage()):
+            what = "A walking policy was trained in metres with Z up and reads its speeds from the stage"
+            raise ValueError(f"{what}; choose 'Open as the stage' and load the world again, or a robot on wheels")
+        policies = importlib.import_module("isaacsim.robot.policy.examples.robots")
+        policy = getattr(policies, robot.policy)
+        self._controller = policy(prim, usd_path=usd, position=[*place], orientation=_wxyz(turn))
+        self._body = self._controller.robot
+
+    def _make_wheeled(self, robot: Robot, prim: str, usd: str, place: Gf.Vec3d, turn: Gf.Rotation) -> None:
+        """In metres with Z up as NVIDIA's examples do; in other stages the reference and its units are ours."""
         robots = importlib.import_module("isaacsim.robot.experimental.wheeled_robots.robots")
         controllers = importlib.import_module("isaacsim.robot.experimental.wheeled_robots.controllers")
-        self._body = robots.WheeledRobot(
-            prim,
-            wheel_dof_names=list(robot.wheel_joints),
-            usd_path=usd,
-            positions=[position],
-            orientations=[quaternion],
-        )
+        stage = omni.usd.get_context().get_stage()
+        wheels = list(robot.wheel_joints)
+        if robot_stage.is_metric(stage):
+            self._body = robots.WheeledRobot(
+                prim, wheel_dof_names=wheels, usd_path=usd, positions=[[*place]], orientations=[_wxyz(turn)]
+            )
+        else:
+            robot_stage.place_robot(stage, prim, usd, place, turn)
+            self._body = robots.WheeledRobot(prim, wheel_dof_names=wheels)
         self._controller = controllers.DifferentialController(wheel_radius=robot.wheel_radius, wheel_base=robot.track)
 
     def _body_is_ready(self) -> bool:
@@ -189,23 +216,21 @@ class RobotDriver:
         world = stage_edits.in_world(stage, self._world_prim).GetInverse()
         x, y, _ = world.Transform(Gf.Vec3d(*(float(v) for v in place)))
         w, i, j, k = (float(v) for v in quat)
-        ahead = world.TransformDir(Gf.Vec3d(1 - 2 * (j * j + k * k), 2 * (i * j + k * w), 0.0))
+        ahead = world.TransformDir(Gf.Vec3d(1 - 2 * (j * j + k * k), 2 * (i * j + k * w), 2 * (i * k - j * w)))
         return float(x), float(y), math.atan2(ahead[1], ahead[0])
 
 
-def _require_metres(stage: Usd.Stage) -> None:
-    metres = abs(UsdGeom.GetStageMetersPerUnit(stage) - 1.0) < 1e-6
-    if not metres or UsdGeom.GetStageUpAxis(stage) != UsdGeom.Tokens.z:
-        raise ValueError("Robots need a stage in metres with Z up; choose 'Open as the stage' and load the world again")
+def _wxyz(turn: Gf.Rotation) -> list[float]:
+    quat = turn.GetQuat()
+    return [float(quat.GetReal()), *(float(part) for part in quat.GetImaginary())]
 
 
-def _free_path(stage: Usd.Stage, name: str) -> str:
-    root = stage.GetDefaultPrim()
-    parent = root.GetPath() if root else Sdf.Path.absoluteRootPath
-    path, number = parent.AppendChild(f"Lyra_{name}"), 1
-    while stage.GetPrimAtPath(path):
-        path, number = parent.AppendChild(f"Lyra_{name}_{number:02d}"), number + 1
-    return str(path)
+def _goal_of(prim: Usd.Prim) -> Gf.Vec3d:
+    """Where a prim stands as a goal: our marker at its foot, anything else at its middle."""
+    if prim.GetPath().HasPrefix(GOAL):
+        marker = UsdGeom.Xformable(prim.GetStage().GetPrimAtPath(GOAL))
+        return marker.ComputeLocalToWorldTransform(Usd.TimeCode.Default()).ExtractTranslation()
+    return _middle(prim)
 
 
 def _middle(prim: Usd.Prim) -> Gf.Vec3d:

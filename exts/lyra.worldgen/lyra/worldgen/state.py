@@ -14,6 +14,7 @@ __all__ = [
     "Action",
     "Banner",
     "Choice",
+    "Fact",
     "Intent",
     "Number",
     "Option",
@@ -30,7 +31,8 @@ class Intent:
     """What the user asks for: a name of the table in view_model, and its value.
 
     Values by name: text for strings, int for the index of a choice, float for numbers, bool for switches, None for buttons;
-    ("name", value) for the option of a path preset; an index for a recent world.
+    ("name", value) for an option of photo or path; an index for a recent world; (u, v) in 0..1 from the top left corner for
+    a click into the photo.
     """
 
     name: str
@@ -67,9 +69,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A live parameter of the chosen path preset. kind: "number", "choice" or "switch".
+    """A live parameter of the photo or of the chosen path preset. kind: "number", "choice" or "switch".
 
-    value: number, index or bool; None for a number that is chosen automatically.
+    value: number, index or bool; None for a number that is chosen automatically. start: where the slider stands when the
+    user takes an automatic number over. note: what was chosen automatically.
     """
 
     name: str
@@ -80,16 +83,20 @@ class Option:
     least: float = 0.0
     most: float = 1.0
     labels: tuple[str, ...] = ()
+    automatic: bool = False
+    start: float = 0.0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A button. tooltip says what it does, or why it cannot be used now."""
+    """A button. tooltip says what it does, or why it cannot be used now. primary: the next step of the user's way."""
 
     label: str
     tooltip: str
     enabled: bool = True
     visible: bool = True
+    primary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,14 @@ class Recent:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of the result: what, and how much."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """Whether a part of the panel is shown and unfolded."""
 
@@ -144,6 +159,9 @@ class State:
     image_preview: Picture = Picture()
     image_hint: Text = Text("Drop a photo here, or press Browse")
     browse_image: Action = Action("Browse…", "Choose the photo that becomes a world")
+    photo_options: tuple[Option, ...] = ()
+    mark_length: Action = Action("Mark a known length", "Click the two ends of something whose length you know")
+    mark_note: Text = Text(visible=False)
     # settings
     settings_section: Section = Section()
     model: Choice = Choice()
@@ -153,6 +171,7 @@ class State:
     frames_note: Text = Text()
     seed: Number = Number(0, 0, 2**31 - 1)
     captions: Text = Text()
+    captions_note: Text = Text()
     world_folder: Text = Text()
     browse_world: Action = Action("…", "Choose the folder that the world is written into")
     # camera path
@@ -166,6 +185,7 @@ class State:
     remove_keyframe: Action = Action("Remove last", "Remove the last keyframe")
     clear_keyframes: Action = Action("Clear", "Remove all keyframes")
     read_path: Action = Action("Read edits", "Take over what was moved in the viewport")
+    edit_path: Action = Action("Edit as keyframes", "Turn this path into keyframes that can be moved in the viewport")
     load_path: Action = Action("Load…", "Load a path: Lyra trajectory.npz, nerfstudio transforms.json, TUM .txt")
     save_path: Action = Action("Save…", "Save the path as .npz, .json or .txt (TUM)")
     # run
@@ -174,6 +194,7 @@ class State:
     resume: Action = Action("Resume", "Go on with the unfinished world")
     extend: Action = Action("Extend", "Go on from the last camera of the world along the chosen path")
     revert: Action = Action("Revert", "Take the last extension back")
+    run_hint: Text = Text()
     progress_section: Section = Section(visible=False)
     stage_text: Text = Text()
     progress: float = 0.0
@@ -181,11 +202,12 @@ class State:
     thumbnails: tuple[Picture, ...] = ()
     # result
     result_section: Section = Section(visible=False)
-    result_text: Text = Text()
+    result_facts: tuple[Fact, ...] = ()
     load_mode: Choice = Choice(("Reference into the stage", "Open as the stage"), 0)
     load: Action = Action("Load into stage", "Bring the world into the stage; one step of undo")
     appearance: Choice = Choice(("Splats", "Mesh", "Both"), 0)
     robot: Choice = Choice()
+    spawn_pose: Choice = Choice()
     robot_note: Text = Text()
     spawn: Action = Action("Spawn", "Put the robot on a free place of the floor")
     play: Action = Action("Play", "Start physics")

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from lyra.worldgen import messages as m
 from lyra.worldgen.answers import answer
 from lyra.worldgen.intents import obey
-from lyra.worldgen.model import Model, Problem
+from lyra.worldgen.model import Matrix, Model, Problem
 from lyra.worldgen.ports import Ports, Worker
 from lyra.worldgen.state import Intent, Picture, State
 from lyra.worldgen.view import shown
@@ -115,6 +115,8 @@ class ViewModel:
                 self._pictures.submit(self._read_picture, purpose, file, width)
             case m.Sketch(what, matrices):
                 self._sketch(what, matrices)
+            case m.SketchPath(poses, lens, fps, curve):
+                self._sketch_path(poses, lens, fps, curve)
             case m.ImportWorld(folder, open_stage, appearance):
                 ports.import_world(folder, open_stage=open_stage, appearance=appearance, post=self.post)
             case m.SwitchAppearance(prim, appearance):
@@ -134,7 +136,7 @@ class ViewModel:
             case m.CloseSketch():
                 ports.close_sketch()
 
-    def _sketch(self, what: str, matrices: tuple[tuple[tuple[float, ...], ...], ...]) -> None:
+    def _sketch(self, what: str, matrices: tuple[Matrix, ...]) -> None:
         try:
             keyframes = self._ports.sketch(what, matrices)
         except ValueError as error:
@@ -142,6 +144,12 @@ class ViewModel:
             return
         if what in ("add", "remove", "clear", "read"):
             self.post(m.SketchRead(keyframes))
+
+    def _sketch_path(self, poses: tuple[Matrix, ...], lens: tuple[float, float], fps: float, curve: bool) -> None:
+        try:
+            self._ports.sketch_path(poses, lens=lens, fps=fps, curve=curve)
+        except ValueError as error:
+            self.post(m.PortFailed(Problem("The path cannot be drawn", do=str(error))))
 
     def _read_picture(self, purpose: str, file: str, width: int) -> None:
         try:

@@ -5,46 +5,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import omni.ui as ui
 
-from lyra.worldgen.state import Action, Banner, Choice, Intent, Number, Picture, Recent, Section, Text
-from lyra.worldgen.style import GAP, LABEL_WIDTH, ROW, THUMBNAIL
+from lyra.worldgen.state import Action, Banner, Choice, Fact, Intent, Number, Recent, Section, Text
+from lyra.worldgen.style import GAP, LABEL_WIDTH, MARGIN, ROW
 
 __all__ = [
     "BannerView",
     "Button",
     "ChoiceBox",
+    "FactRows",
     "Line",
     "NumberField",
-    "PictureView",
     "ProgressView",
     "RecentRows",
     "SectionFrame",
     "Send",
     "TextField",
-    "ThumbnailStrip",
     "labelled",
+    "margins",
 ]
 
 Send = Callable[[Intent], None]
 
 
-def labelled(text: str, tooltip: str) -> ui.HStack:
-    """A row with its label; the caller adds the field. Use as a context."""
-    row = ui.HStack(height=ROW, spacing=GAP)
-    with row:
-        ui.Label(text, width=LABEL_WIDTH, tooltip=tooltip)
+def labelled(text: str, tooltip: str, lines: int = 1, identifier: str = "") -> ui.HStack:
+    """A row with its label; the caller adds the field. Use as a context. identifier: of the label, default: its text."""
+    row = ui.HStack(height=ROW * lines, spacing=GAP)
+    with row, ui.VStack(width=LABEL_WIDTH):
+        ui.Label(text, height=ROW, identifier=f"{identifier or text} label", tooltip=tooltip)
     return row
 
 
+@contextmanager
+def margins(*, right: int = MARGIN, top: int = GAP, bottom: int = GAP, **words: Any) -> Iterator[None]:
+    """A column with the panel's margins around it."""
+    with ui.VStack(height=0, **words):
+        ui.Spacer(height=top)
+        with ui.HStack(height=0):
+            ui.Spacer(width=MARGIN)
+            with ui.VStack(height=0, spacing=GAP):
+                yield
+            ui.Spacer(width=right)
+        ui.Spacer(height=bottom)
+
+
 class Line:
-    """A label that wraps."""
+    """A label that wraps; the lines of a log are cut instead."""
 
     def __init__(self, identifier: str, *, tooltip: str, look: str = "dim") -> None:
-        self.widget = ui.Label("", identifier=identifier, name=look, tooltip=tooltip, word_wrap=True, height=0)
+        wraps = look != "log"
+        self.widget = ui.Label(
+            "", identifier=identifier, name=look, tooltip=tooltip, word_wrap=wraps, elided_text=not wraps, height=0
+        )
+        if look == "center":
+            self.widget.alignment = ui.Alignment.CENTER
 
     def show(self, value: Text) -> None:
         """Draw value; an empty line takes no room."""
@@ -118,16 +137,13 @@ class ChoiceBox:
 
 
 class Button:
-    """A button; its label, tooltip and whether it can be pressed come with the state."""
+    """A button; its label, tooltip, weight and whether it can be pressed come with the state."""
 
-    def __init__(
-        self, identifier: str, *, clicked: Callable[[], None], look: str = "", width: Any = None, height: int = ROW
-    ) -> None:
+    def __init__(self, identifier: str, *, clicked: Callable[[], None], width: Any = None, height: int = ROW) -> None:
         self.widget = ui.Button(
             " ",
             identifier=identifier,
             tooltip=" ",
-            name=look,
             clicked_fn=clicked,
             height=height,
             width=ui.Fraction(1) if width is None else width,
@@ -139,48 +155,44 @@ class Button:
         self.widget.tooltip = value.tooltip
         self.widget.enabled = value.enabled
         self.widget.visible = value.visible
+        self.widget.name = "primary" if value.primary else "plain"
 
 
-class PictureView:
-    """A picture from bytes; an empty one is hidden."""
+class FactRows:
+    """What a world is: a label and a value a line."""
 
-    def __init__(self, identifier: str, *, tooltip: str, height: int, width: Any = None) -> None:
-        self._provider = ui.ByteImageProvider()
-        self._last = Picture()
-        self.widget = ui.ImageWithProvider(
-            self._provider,
-            identifier=identifier,
-            tooltip=tooltip,
-            height=height,
-            width=ui.Fraction(1) if width is None else width,
-            fill_policy=ui.IwpFillPolicy.IWP_PRESERVE_ASPECT_FIT,
-        )
-        self.widget.visible = False
+    def __init__(self, identifier: str, *, tooltip: str) -> None:
+        self._tooltip = tooltip
+        self._frame = ui.Frame(identifier=identifier, tooltip=tooltip, height=0)
+        self._shown: tuple[Fact, ...] = ()
 
-    def show(self, value: Picture) -> None:
-        """Draw value; bytes are uploaded only when they are others."""
-        if value is not self._last and value.width:
-            self._provider.set_bytes_data(bytearray(value.rgba), [value.width, value.height])
-        self._last = value
-        self.widget.visible = value.visible and value.width > 0
-
-
-class ThumbnailStrip:
-    """The newest frames in a row."""
-
-    def __init__(self, identifier: str, *, tooltip: str, count: int = 5) -> None:
-        with ui.HStack(spacing=GAP, height=0, identifier=identifier, tooltip=tooltip):
-            self.views = [
-                PictureView(f"{identifier}_{place}", tooltip=tooltip, width=THUMBNAIL[0], height=THUMBNAIL[1])
-                for place in range(count)
-            ]
-            ui.Spacer()
-
-    def show(self, value: Sequence[Picture]) -> None:
-        """Draw the last pictures."""
-        latest = [*value[-len(self.views) :]]
-        for view, picture in zip(self.views, latest + [Picture()] * (len(self.views) - len(latest)), strict=True):
-            view.show(picture)
+    def show(self, value: tuple[Fact, ...]) -> None:
+        """Draw the list; a long path is cut, its whole text is the tooltip."""
+        if value == self._shown:
+            return
+        self._shown = value
+        self._frame.clear()
+        with self._frame, ui.VStack(spacing=2, height=0):
+            for fact in value:
+                with ui.HStack(height=0, spacing=GAP):
+                    with ui.VStack(width=LABEL_WIDTH + 40, height=0):
+                        ui.Label(
+                            fact.label,
+                            name="dim",
+                            height=0,
+                            identifier=f"fact_{fact.label} label",
+                            tooltip=self._tooltip,
+                        )
+                    wraps = " " in fact.value
+                    ui.Label(
+                        fact.value,
+                        height=0,
+                        identifier=f"fact_{fact.label}",
+                        tooltip=fact.value,
+                        word_wrap=wraps,
+                        elided_text=not wraps,
+                    )
+            ui.Spacer(height=2)
 
 
 class ProgressView:
@@ -212,7 +224,7 @@ class BannerView:
         self._frame.clear()
         if not value.visible:
             return
-        with self._frame, ui.ZStack(height=0):
+        with self._frame, margins(bottom=0), ui.ZStack(height=0):
             ui.Rectangle(name=f"card_{value.tone}")
             with ui.HStack(height=0):
                 ui.Rectangle(name=f"bar_{value.tone}", width=4)
@@ -220,7 +232,7 @@ class BannerView:
                 with ui.VStack(spacing=3, height=0):
                     ui.Spacer(height=4)
                     for part, look in (("title", "title"), ("text", ""), ("next_step", "dim")):
-                        line = Line(f"{self._identifier}_{part}", tooltip=value.title, look=look)
+                        line = Line(f"{self._identifier}_{part}", tooltip=value.title or value.text, look=look)
                         line.show(Text(getattr(value, part)))
                     button = Button(f"{self._identifier}_action", clicked=self._clicked, width=140)
                     button.show(value.action)
@@ -270,4 +282,10 @@ class RecentRows:
                         width=150,
                         clicked_fn=lambda place=place: self._send(Intent("recent", place)),
                     )
-                    ui.Label(world.detail, name="dim", tooltip=world.path, elided_text=True)
+                    ui.Label(
+                        world.detail,
+                        name="dim",
+                        identifier=f"{self._identifier}_{place}_folder",
+                        tooltip=world.path,
+                        elided_text=True,
+                    )

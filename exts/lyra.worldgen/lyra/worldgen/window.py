@@ -12,8 +12,9 @@ import omni.ui as ui
 
 from lyra.worldgen import widgets as bound
 from lyra.worldgen.option_rows import OptionRows
+from lyra.worldgen.picture_views import DropArea, PictureView, ThumbnailStrip
 from lyra.worldgen.state import Intent, State
-from lyra.worldgen.style import GAP, PANEL, PREVIEW_HEIGHT
+from lyra.worldgen.style import CAPTION_LINES, GAP, PANEL, PREVIEW_HEIGHT
 
 __all__ = ["TITLE", "WorldWindow"]
 
@@ -35,18 +36,13 @@ class WorldWindow:
         self.window.frame.set_style(PANEL)
         with self.window.frame, ui.ZStack():
             ui.Rectangle(name="ground")
-            with (
-                ui.ScrollingFrame(
-                    identifier="scroll",
-                    tooltip="",
-                    horizontal_scrollbar_policy=ui.ScrollBarPolicy.SCROLLBAR_ALWAYS_OFF,
-                ),
-                ui.HStack(height=0),
-            ):
-                ui.Spacer(width=8)
-                with ui.VStack(height=0, spacing=GAP):
-                    self._build()
-                ui.Spacer(width=8)
+            with ui.VStack(spacing=0):
+                # The message and the buttons stay in view, whatever the parts between them need.
+                self.parts["banner"] = bound.BannerView("banner", send=self._send)
+                self._scrolled()
+                ui.Rectangle(name="rule", height=1)
+                with bound.margins():
+                    self._run()
 
     def show(self, state: State) -> None:
         """Draw every part of the state."""
@@ -59,18 +55,19 @@ class WorldWindow:
         self.parts.clear()
         self.window.destroy()
 
-    def _build(self) -> None:
-        ui.Spacer(height=2)
-        self.parts["banner"] = bound.BannerView("banner", send=self._send)
-        self._photo()
-        self._settings()
-        self._path()
-        self._run()
-        self._progress()
-        self._result()
-        self._recent()
-        self._worker()
-        ui.Spacer(height=12)
+    def _scrolled(self) -> None:
+        policy = ui.ScrollBarPolicy.SCROLLBAR_ALWAYS_OFF
+        with (
+            ui.ScrollingFrame(identifier="scroll", tooltip="", horizontal_scrollbar_policy=policy),
+            bound.margins(right=0, identifier="content"),
+        ):
+            self._photo()
+            self._settings()
+            self._path()
+            self._progress()
+            self._result()
+            self._recent()
+            self._worker()
 
     def _section(self, name: str, title: str, tooltip: str) -> ui.CollapsableFrame:
         section = bound.SectionFrame(name, title, tooltip=tooltip)
@@ -89,8 +86,8 @@ class WorldWindow:
     def _choice(self, name: str, tooltip: str) -> None:
         self.parts[name] = bound.ChoiceBox(name, tooltip=tooltip, send=self._send)
 
-    def _button(self, name: str, look: str = "", **size: Any) -> None:
-        self.parts[name] = bound.Button(name, clicked=lambda: self._send(Intent(name)), look=look, **size)
+    def _button(self, name: str, **size: Any) -> None:
+        self.parts[name] = bound.Button(name, clicked=lambda: self._send(Intent(name)), **size)
 
     def _picker(self, name: str, **size: Any) -> None:
         def chosen(path: str) -> None:
@@ -104,21 +101,23 @@ class WorldWindow:
             ui.VStack(spacing=GAP, height=0),
         ):
             with ui.ZStack(height=PREVIEW_HEIGHT):
-                area = ui.Rectangle(name="drop", identifier="image_drop", tooltip="Drop a photo here")
-                area.set_accept_drop_fn(lambda _url: True)
-                area.set_drop_fn(lambda event: self._send(Intent("image_path", event.mime_data)))
-                with ui.HStack(), ui.VStack():
+                ui.Rectangle(name="drop", identifier="image_ground", tooltip="Drop a photo here")
+                with ui.VStack():
                     ui.Spacer()
-                    self.parts["image_hint"] = bound.Line("image_hint", tooltip="Drop a photo here")
-                    self.parts["image_hint"].widget.alignment = ui.Alignment.CENTER
+                    self._line("image_hint", "Drop a photo here", "center")
                     ui.Spacer()
-                self.parts["image_preview"] = bound.PictureView(
-                    "image_preview", tooltip="The chosen photo", height=PREVIEW_HEIGHT
+                self.parts["image_preview"] = PictureView(
+                    "image_preview", tooltip="The chosen photo", height=PREVIEW_HEIGHT, send=self._send
                 )
+                DropArea("image_drop", tooltip="Drop a photo here", intent="image_path", send=self._send)
             with ui.HStack(height=0, spacing=GAP):
                 self._text("image_path", "Path of the photo")
                 self._picker("browse_image", width=84)
-            self._line("image_note", "What is known about the photo")
+            with ui.HStack(height=0, spacing=GAP):
+                self._line("image_note", "What is known about the photo")
+                self._button("mark_length", width=160)
+            self._line("mark_note", "What to do to mark a known length", "good")
+            self.parts["photo_options"] = OptionRows("photo_option", send=self._send)
 
     def _settings(self) -> None:
         with (
@@ -133,11 +132,12 @@ class WorldWindow:
             with bound.labelled("Frames", "Length of the camera path; 81, 161, …"):
                 self._number("frames", "Frames of the camera path; more frames show more of the world")
                 ui.Spacer(width=GAP)
-                ui.Label("Seed", width=40, tooltip="The same seed gives the same world")
+                ui.Label("Seed", width=40, identifier="Seed label", tooltip="The same seed gives the same world")
                 self._number("seed", "The same seed gives the same world")
             self._line("frames_note", "What this quality makes")
-            with bound.labelled("Captions", "One line a chunk; empty: none"):
-                self._text("captions", "What the world shows, one line a chunk; models without text ignore it")
+            with bound.labelled("Captions", "What the world shows along the way", lines=CAPTION_LINES):
+                self._text("captions", "One line a chunk, or 120: text for a frame of your choice", CAPTION_LINES)
+            self._line("captions_note", "How captions are read")
             with bound.labelled("Worlds folder", "Where new worlds are written"):
                 self._text("world_folder", "New worlds get a folder of their own in here")
                 self._picker("browse_world", width=32)
@@ -153,7 +153,7 @@ class WorldWindow:
             self.parts["path_options"] = OptionRows("path_option", send=self._send)
             self._line("clearance_note", "What the path comes too close to", "warn")
             with ui.HStack(height=0, spacing=GAP):
-                for name in ("add_keyframe", "read_path", "remove_keyframe", "clear_keyframes"):
+                for name in ("add_keyframe", "edit_path", "read_path", "remove_keyframe", "clear_keyframes"):
                     self._button(name)
             with ui.HStack(height=0, spacing=GAP):
                 for name in ("load_path", "save_path"):
@@ -161,9 +161,11 @@ class WorldWindow:
             self._line("path_note", "The path as it is now")
 
     def _run(self) -> None:
-        self._button("generate", "primary", height=36)
+        self._line("run_hint", "The next step")
+        for name in ("generate", "cancel"):
+            self._button(name, height=36)
         with ui.HStack(height=0, spacing=GAP):
-            for name in ("cancel", "resume", "extend", "revert"):
+            for name in ("resume", "extend", "revert"):
                 self._button(name)
 
     def _progress(self) -> None:
@@ -174,18 +176,20 @@ class WorldWindow:
             self._line("stage_text", "The stage of work", "stage")
             self.parts["progress"] = bound.ProgressView("progress", tooltip="Share of the work that is done")
             self._line("eta", "Time that is left, from the time that was needed so far")
-            self.parts["thumbnails"] = bound.ThumbnailStrip("thumbnails", tooltip="The newest frames")
+            self.parts["thumbnails"] = ThumbnailStrip("thumbnails", tooltip="The newest frames")
 
     def _result(self) -> None:
         with self._section("result_section", "Result", "The finished world"), ui.VStack(spacing=GAP, height=0):
-            self._line("result_text", "What was made", "")
+            self.parts["result_facts"] = bound.FactRows("result_facts", tooltip="What was made")
             with bound.labelled("Load as", "Reference: into your stage; open: instead of it"):
                 self._choice("load_mode", "Reference keeps your stage; open replaces it")
-            self._button("load", "primary", height=30)
+            self._button("load", height=30)
             with bound.labelled("Appearance", "What is drawn: Gaussians, mesh, or both"):
                 self._choice("appearance", "What is drawn; colliders stay the same")
             with bound.labelled("Robot", "The robot that is put on the floor"):
                 self._choice("robot", "The robot that is put on the floor")
+            with bound.labelled("Place", "Free places of the floor, the roomiest first"):
+                self._choice("spawn_pose", "Where the robot is put: a free place of the floor")
             self._line("robot_note", "What this robot needs")
             with ui.HStack(height=0, spacing=GAP):
                 for name in ("spawn", "play", "drive"):

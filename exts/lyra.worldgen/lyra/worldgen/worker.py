@@ -240,5 +240,5 @@ def _ended(code: int, log: Path) -> Problem:
         tail = tuple(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL:])
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     return Problem(
-        "The worker ended unexpectedly", how, "Press Resume to go on; if it happens again, read the log", tail
+        "The worker ended unexpectedly", how, "Press Resume to go on; if it happens again, read the log below", tail
     )

@@ -34,15 +34,29 @@ def feathered(full: _F32, known: NDArray[np.bool_], guess: _F32, reach: float) -
     """
     if known.all():
         return np.array(full, np.float32)
-    weight = known.astype(np.float32)
-    shape = full.shape
-    difference = (full - guess) * (weight if full.ndim == 2 else weight[..., None])
-    spread = _blur(difference.astype(np.float32), reach).reshape(shape)
-    near = _blur(weight, reach)
+    made = cv2.add(guess, _correction(full, known, guess, reach))
+    return np.asarray(cv2.copyTo(full, known.astype(np.uint8), made), np.float32)
+
+
+def _correction(full: _F32, known: NDArray[np.bool_], guess: _F32, reach: float) -> _F32:
+    """What `feathered` adds to the guess: smooth, so it is worked out on every third or so pixel each way."""
+    step = max(1, (int(reach / 2) - 1) // 2 * 2 + 1)  # odd: the pixels taken are the middles of whole cells
+    at = slice(step // 2, None, step)
+    weight = known[at, at].astype(np.float32)
+    cover = weight if full.ndim == 2 else weight[..., None]
+    spread = _blur(((full[at, at] - guess[at, at]) * cover).astype(np.float32), reach / step)
+    near = _blur(weight, reach / step)
     # Half of the window is known at a straight rim: there the whole difference holds, and it fades with the known share.
     gain = np.clip(2 * near, 0, 1) / np.maximum(near, 1e-3)
-    made = guess + spread * (gain if full.ndim == 2 else gain[..., None])
-    return np.where(known if full.ndim == 2 else known[..., None], full, made).astype(np.float32)
+    small = (spread * (gain if full.ndim == 2 else gain[..., None])).astype(np.float32)
+    if step == 1:
+        return small
+    whole = cv2.resize(small, (small.shape[1] * step, small.shape[0] * step), interpolation=cv2.INTER_LINEAR)
+    height, width = known.shape  # fewer rows than pixels at the lower and right rim: they repeat the last
+    short = max(0, height - whole.shape[0]), max(0, width - whole.shape[1])
+    if any(short):
+        whole = cv2.copyMakeBorder(whole, 0, short[0], 0, short[1], cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(whole[:height, :width], np.float32)
 
 
 def rim_blend(made: _F32, base: _F32, known: NDArray[np.bool_], reach: float) -> _F32:

@@ -156,7 +156,7 @@ class EmbeddedVideo:
             depth, sky = planes.depth, planes.sky
         else:
             depth, sky = _full_depth(guide, known, code, scale)
-        return Frame(index, np.clip(colours, 0, 1).astype(np.float32), depth, sky, guide.camera, ~known)
+        return Frame(index, np.clip(colours, 0, 1, out=colours), depth, sky, guide.camera, ~known)
 
     def _fill(
         self, guide: Guide, known: NDArray[np.bool_], rng: np.random.Generator, pasts: tuple[Past, ...]
@@ -186,14 +186,15 @@ def _full_depth(
     guide: Guide, known: NDArray[np.bool_], code: NDArray[np.float32], scale: float
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Depth [m] and sky at full size: the network's in holes, joined to the known depth at their rims."""
-    size = (guide.camera.width, guide.camera.height)
-    big = enlarge(code, size)
-    full = encode_depth(np.where(guide.sky, np.inf, guide.depth).astype(np.float32), scale)
-    _, sky = decode_depth(big, scale)
-    joined = feathered(full, known, big, guide.camera.width / code.shape[1])
-    depth, _ = decode_depth(joined, scale)
-    sky = np.where(known, guide.sky, sky)
-    return np.where(sky, 0, np.where(known, guide.depth, depth)).astype(np.float32), sky
+    big = enlarge(code, (guide.camera.width, guide.camera.height))
+    far = np.where(guide.sky, np.inf, guide.depth).astype(np.float32)
+    joined = feathered(encode_depth(far, scale), known, big, guide.camera.width / code.shape[1])
+    depth, sky = np.array(guide.depth, np.float32), np.array(guide.sky)
+    hole = ~known
+    depth[hole], _ = decode_depth(joined[hole], scale)
+    _, sky[hole] = decode_depth(big[hole], scale)
+    depth[sky] = 0
+    return depth, sky
 
 
 def _seen(frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.float32], Camera]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lyra_core.errors import ModelError
+from lyra_core.resources import shipped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,8 +26,8 @@ _DO = "Train them with lyra train video, restore data/models/video from the repo
 
 
 def default_folder() -> Path:
-    """Where the shipped weights lie: data/models/video of the checkout."""
-    return Path(__file__).resolve().parents[4] / "data" / "models" / "video"
+    """Where the shipped weights lie: data/models/video."""
+    return shipped("data", "models", "video")
 
 
 def write_weights(

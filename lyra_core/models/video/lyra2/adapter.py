@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,15 +23,16 @@ from lyra_core.errors import ModelError
 from lyra_core.models.protocols import ModelProgress, VideoRequest
 from lyra_core.models.video.lyra2.budget import Plan, plan_for
 from lyra_core.models.video.lyra2.bundle import LICENCE, Bundle, find_bundle
-from lyra_core.models.video.lyra2.conditioning import CacheEntry, FilmState, assemble, retrieval_targets
+from lyra_core.models.video.lyra2.conditioning import CacheEntry, Conditions, FilmState, assemble, retrieval_targets
 from lyra_core.models.video.lyra2.encoders import PictureEncoder, TextEncoder, read_negative
+from lyra_core.models.video.lyra2.loading import load_network, load_vae, make_network, told_of_memory
 from lyra_core.models.video.lyra2.loop import valid_frames
-from lyra_core.models.video.lyra2.lora import is_distilled, merge_file
 from lyra_core.models.video.lyra2.network import NetworkConfig, Text, Transformer
-from lyra_core.models.video.lyra2.offload import Visits
+from lyra_core.models.video.lyra2.options import Lyra2Options
 from lyra_core.models.video.lyra2.packing import Layout
 from lyra_core.models.video.lyra2.sampler import chunk_noise, distilled_noise, sample_distilled, unipc_steps
-from lyra_core.models.video.lyra2.vae import Vae, VaeStream, make_autoencoder
+from lyra_core.models.video.lyra2.vae import Vae, VaeStream
+from lyra_core.models.video.lyra2.workers import SharedTransformer
 from lyra_core.types import Frame
 
 __all__ = ["Lyra2Video", "film_tensor"]
@@ -39,6 +40,7 @@ __all__ = ["Lyra2Video", "film_tensor"]
 _CHUNK = 80
 _SKY = 1000.0  # metres at which sky is drawn: within 3 pixels of infinity for steps of a few metres
 _REFERENCE_STRIDE = 8
+_CAPTIONS = 2  # captions whose keys and values are kept: 420 MB each for the released weights
 
 
 def film_tensor(frames: Sequence[Frame]) -> Tensor:
@@ -52,7 +54,7 @@ def _depth(frame: Frame) -> np.ndarray:
 
 @dataclass(slots=True, eq=False)
 class _Models:
-    network: Transformer
+    network: Transformer | SharedTransformer
     vae: Vae
     clip: PictureEncoder
     negative: Text
@@ -69,46 +71,23 @@ class _Stored:
 
 
 class Lyra2Video:
-    """Lyra 2.0 from a folder of weights.
-
-    Parameters
-    ----------
-    checkpoint: the folder (see bundle); default from the environment.
-    steps, shift, guidance: of the sampler; a distilled LoRA has its own four steps without guidance.
-    loras: "file" or "file:strength" each, merged in this order.
-    distilled: None takes the distilled steps if one of the LoRA files is the distilled one.
-    compat: "reference" takes Lyra 2.0's geometry, retrieval among every eighth frame, and seed + chunk as seed.
-    seed: for compat="reference"; by default noise comes from the request's generator.
-    vram: GB of the card; the plan that fits is made before anything loads (see budget).
-    quantize: "int8" or "fp8" weights; None leaves it to the plan.
-    dtype: of the network; default bfloat16 on CUDA, float32 on the CPU.
-    """
+    """Lyra 2.0 from a folder of weights; the arguments are the fields of Lyra2Options."""
 
     name = "lyra2"
     provides_depth = False
 
-    def __init__(  # noqa: PLR0913 - options of one model
-        self, *, checkpoint: str | Path | None = None, steps: int = 35, shift: float = 5.0, guidance: float = 5.0,
-        loras: Sequence[str] = (), distilled: bool | None = None, compat: Literal["default", "reference"] = "default",
-        seed: int = 0, views: int = 1, vram: float | None = None, quantize: Literal["int8", "fp8"] | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:  # fmt: skip
-        self._checkpoint, self._steps, self._shift, self._guidance = checkpoint, steps, shift, guidance
-        self._loras = tuple(_lora(item) for item in loras)
-        self._distilled = any(is_distilled(path) for path, _ in self._loras) if distilled is None else distilled
-        self._seed, self._views, self._vram = seed, views, vram
-        self._compat: Literal["default", "reference"] = compat
-        self._dtype = dtype
-        self._quantize: Literal["int8", "fp8"] | None = quantize
+    def __init__(self, **options: Any) -> None:
+        self.options = Lyra2Options(**options)
         self._models: _Models | None = None
         self._stored: _Stored | None = None
         self._captions: dict[str, Text] = {}
+        self._plans: dict[tuple[int, int, str], Plan | None] = {}
         self.ignored: tuple[str, ...] = ()
 
     @property
     def bundle(self) -> Bundle:
         """The folder of weights; ModelError, with the command that fetches them, if it is not complete."""
-        return find_bundle(self._checkpoint)
+        return find_bundle(self.options.checkpoint)
 
     @property
     def config(self) -> NetworkConfig:
@@ -125,11 +104,25 @@ class Lyra2Video:
             raise ModelError("The layout of the network must make 80 frames a chunk", got=self.config.layout,
                              do="Use a layout that ends with _g20")  # fmt: skip
 
-    def plan(self, width: int, height: int) -> Plan | None:
-        """The memory plan for this picture size, or None without a budget; ModelError if nothing fits."""
-        if self._vram is None:
+    def plan(self, width: int, height: int, device: str | None = None) -> Plan | None:
+        """The memory plan for this picture size: for the budget, or for what is free on a CUDA card.
+
+        None on the CPU without a budget; ModelError if nothing fits.
+        """
+        key = (width, height, device or self.options.device)
+        if key not in self._plans:  # what is free is asked once, before anything is on the card
+            self._plans[key] = self._make_plan(*key)
+        return self._plans[key]
+
+    def _make_plan(self, width: int, height: int, device: str) -> Plan | None:
+        own = self.options
+        budget = own.vram
+        if budget is None and device.startswith("cuda"):
+            budget = torch.cuda.mem_get_info(device)[0] / 1e9
+        if budget is None:
             return None
-        return plan_for(self.config, width, height, self._vram, distilled=self._distilled, quantize=self._quantize)
+        return plan_for(self.config, width, height, budget, distilled=own.four_steps, quantize=own.quantize,
+                        guided=own.guidance != 1.0 and own.batched is not False)  # fmt: skip
 
     def notices(self, width: int, height: int) -> tuple[str, ...]:
         """What the user is told before the weights are loaded: their licence, and the memory plan."""
@@ -138,8 +131,10 @@ class Lyra2Video:
 
     def record(self) -> dict[str, Any]:
         """What the manifest keeps."""
-        return {"video_licence": LICENCE, "video_loras": [f"{p.name}:{s:g}" for p, s in self._loras],
-                "video_sampler": "distilled" if self._distilled else f"unipc-{self._steps}"}  # fmt: skip
+        own = self.options
+        return {"video_licence": LICENCE, "video_loras": [f"{p.name}:{s:g}" for p, s in own.lora_files],
+                "video_compat": own.compat,
+                "video_sampler": "distilled" if own.four_steps else f"unipc-{own.steps}"}  # fmt: skip
 
     def generate(self, request: VideoRequest) -> Iterator[Frame | ModelProgress]:
         """Yield progress, then the 80 frames of the chunk, without depth; see VideoModel.generate."""
@@ -149,8 +144,18 @@ class Lyra2Video:
         if cameras.width % 16 or cameras.height % 16:
             raise ModelError("Lyra 2.0 needs pictures whose sides are multiples of 16",
                              got=f"{cameras.width}x{cameras.height}", do="Choose another photo.pixels")  # fmt: skip
+        steps = self._chunk(request)
+        advice = (f"Give --vram with less than {self.options.vram:g}" if self.options.vram
+                  else "Give the card's memory with --vram 24") + ", or make the picture smaller with photo.pixels"  # fmt: skip
+        while True:
+            item = told_of_memory(lambda: next(steps, None), advice)
+            if item is None:
+                return
+            yield item
+
+    def _chunk(self, request: VideoRequest) -> Iterator[Frame | ModelProgress]:
         yield ModelProgress("loading", 0, 1)
-        plan = self.plan(cameras.width, cameras.height)
+        plan = self.plan(request.cameras.width, request.cameras.height, request.device)
         text = self._text(request.caption or "", request.device, plan)
         models = self._load(request.device, plan)
         yield ModelProgress("encoding", 0, 1)
@@ -170,13 +175,16 @@ class Lyra2Video:
         if caption in self._captions:
             return self._captions[caption]
         bundle = self.bundle
-        wide = self._dtype or (torch.bfloat16 if device.startswith("cuda") else torch.float32)
-        encoder = TextEncoder(
-            bundle.part("text_encoder"), bundle.part("tokenizer"), dtype=wide, device="cpu" if plan else device
-        )
+        encoder = TextEncoder(bundle.part("text_encoder"), bundle.part("tokenizer"),
+                              dtype=self.options.dtype_on(device), device="cpu" if plan else device)  # fmt: skip
         rows = encoder(caption)
         del encoder
-        self._captions[caption] = self._load(device, plan).network.prepare_text(rows.to(device))
+        network = self._load(device, plan).network
+        while len(self._captions) >= _CAPTIONS:
+            old = self._captions.pop(next(iter(self._captions)))
+            if isinstance(network, SharedTransformer):
+                network.forget(old)
+        self._captions[caption] = network.prepare_text(rows.to(device))
         return self._captions[caption]
 
     def _load(self, device: str, plan: Plan | None) -> _Models:
@@ -186,23 +194,18 @@ class Lyra2Video:
 
     @torch.no_grad()
     def _read(self, device: str, plan: Plan | None) -> _Models:
-        from lyra_core.models.video.lyra2.checkpoint import load_transformer, read_config, read_state
-        from lyra_core.models.video.lyra2.quantize import quantize_linear
-
-        bundle = self.bundle
-        dtype = self._dtype or (torch.bfloat16 if device.startswith("cuda") else torch.float32)
-        loaded = load_transformer(bundle.part("model"), config=bundle.network, dtype=dtype)
-        self.ignored = loaded.ignored
-        for path, strength in self._loras:
-            merge_file(loaded.network, path, strength)
-        kind = plan.quantize if plan else self._quantize
-        if kind:
-            quantize_linear(loaded.network, kind)
-        network = _place(loaded.network, device, plan)
-        vae = make_autoencoder(read_state(bundle.part("vae")), read_config(bundle.part("vae")))
-        torch.nn.Module.to(vae, device)  # in place; the class of diffusers hides its type
-        clip = PictureEncoder(bundle.part("image_encoder"), dtype=dtype, device="cpu" if plan else device)
-        return _Models(network, Vae(vae), clip, network.prepare_text(read_negative(bundle.negative).to(device)))
+        bundle, own = self.bundle, self.options
+        make = partial(make_network, bundle=bundle, options=own, plan=plan)
+        if own.gpus > 1:
+            network: Transformer | SharedTransformer = SharedTransformer(make, own.gpus, device.partition(":")[0])
+        else:
+            loaded = load_network(bundle, own, device, plan)
+            network, self.ignored = loaded.network, loaded.ignored
+        clip = PictureEncoder(
+            bundle.part("image_encoder"), dtype=own.dtype_on(device), device="cpu" if plan else device
+        )
+        negative = network.prepare_text(read_negative(bundle.negative).to(device))
+        return _Models(network, load_vae(bundle, own, device, plan), clip, negative)
 
     def _past(self, request: VideoRequest, index: int) -> Frame:
         start = request.first_index - len(request.history)
@@ -231,7 +234,7 @@ class Lyra2Video:
     def _conditions(self, request: VideoRequest, models: _Models, latents: Tensor) -> Any:
         layout, chunk = models.network.layout, (request.first_index - 1) // _CHUNK
         targets = [request.cameras[i - request.first_index]
-                   for i in retrieval_targets(request.first_index, _CHUNK, self._views)]  # fmt: skip
+                   for i in retrieval_targets(request.first_index, _CHUNK, self.options.views)]  # fmt: skip
         ids = self._candidates(request, targets, layout.slots)
         needed = {0, *ids, *range(request.first_index - len(request.history), request.first_index)}
         frames = {i: self._past(request, i) for i in needed}
@@ -246,14 +249,20 @@ class Lyra2Video:
         cache = [CacheEntry(i, _depth(frames[i]), w2c[i], intrinsics[i]) for i in ids]
         last = request.history[-1]
         state = FilmState(chunk, w2c, intrinsics, latents, last.rgb * 2 - 1, _depth(last), cache)
-        chosen = None if self._compat == "reference" else tuple(range(len(ids)))
+        chosen = None if self.options.quirks.every_eighth else tuple(range(len(ids)))
         return assemble(layout, state, frame_latent=lambda i: models.vae.encode(film_tensor([frames[i]])),
-                        encode=models.vae.encode, views=self._views, compat=self._compat, device=request.device,
+                        encode=models.vae.encode, views=self.options.views, compat=self.options.quirks, device=request.device,
                         chosen=chosen)  # fmt: skip
+
+    def chunk_seed(self, request: VideoRequest) -> int:
+        """Seed of the chunk's noise: drawn from the request's generator, or seed + chunk (quirk counted_seeds)."""
+        if self.options.quirks.counted_seeds:
+            return self.options.seed + (request.first_index - 1) // _CHUNK
+        return int(request.rng.integers(1 << 31))
 
     def _candidates(self, request: VideoRequest, targets: list, slots: int) -> tuple[int, ...]:
         """Frames that are (default) or may be (reference) retrieved, best last."""
-        if self._compat == "reference":
+        if self.options.quirks.every_eighth:
             return tuple(range(0, request.first_index, _REFERENCE_STRIDE))
         # The newest frame is seen already, as the warped condition.
         found = request.memory.retrieve(targets, count=slots + 1)
@@ -261,27 +270,33 @@ class Lyra2Video:
         return tuple(rest[-slots:]) if slots else ()
 
     @torch.no_grad()
-    def _sample(self, request: VideoRequest, models: _Models, told: Any, text: Text, clip: Tensor,
+    def _sample(self, request: VideoRequest, models: _Models, told: Conditions, text: Text, clip: Tensor,
                 plan: Plan | None) -> Iterator[tuple[int, int, Tensor]]:  # fmt: skip
         network = models.network
-        device = network.patch_embedding.weight.device
+        device, own = request.device, self.options
         chunk = network.prepare(told.history.to(device), told.y.to(device), told.correspondence.to(device),
                                 clip.to(device), hoist=plan.hoist if plan else "full")  # fmt: skip
-        number = (request.first_index - 1) // _CHUNK
-        seed = self._seed + number if self._compat == "reference" else int(request.rng.integers(1 << 31))
+        seed = self.chunk_seed(request)
         shape = (1, 16, network.layout.new, *told.history.shape[-2:])
         noise = chunk_noise(seed, shape).to(device)
 
         def velocity(x: Tensor, t: float, conditional: bool) -> Tensor:
             return network.velocity(x, t, chunk, text if conditional else models.negative)
 
-        if self._distilled:
-            fresh = distilled_noise(shape, network.layout.history, seed, compat=self._compat)
+        if self.options.four_steps:
+            fresh = distilled_noise(shape, network.layout.history, seed, compat=self.options.quirks)
             yield 4, 4, sample_distilled(velocity, noise, fresh)
             return
-        steps = unipc_steps(velocity, noise, steps=self._steps, shift=self._shift, guidance=self._guidance)
+
+        def pair(x: Tensor, t: float) -> tuple[Tensor, Tensor]:
+            both = network.velocities(x, t, chunk, [text, models.negative])
+            return both[:1], both[1:]
+
+        batched = own.batched if own.batched is not None else plan.batched if plan else True
+        steps = unipc_steps(velocity, noise, steps=own.steps, shift=own.shift, guidance=own.guidance,
+                            pair=pair if batched else None)  # fmt: skip
         for i, x in enumerate(steps, 1):
-            yield i, self._steps, x
+            yield i, own.steps, x
 
     def _frames(self, request: VideoRequest, vae: Vae, latents: Tensor, sampled: Tensor) -> Iterator[Frame]:
         stream = VaeStream()
@@ -293,22 +308,3 @@ class Lyra2Video:
             rgb = np.clip(picture / 2 + 0.5, 0, 1).astype(np.float32)
             yield Frame(request.first_index + i, rgb, np.zeros(size, np.float32), np.zeros(size, bool), camera,
                         np.ones(size, bool))  # fmt: skip
-
-
-def _place(network: Transformer, device: str, plan: Plan | None) -> Transformer:
-    """All of the network on the device, or all but the blocks that only visit."""
-    if plan is None or plan.resident >= network.config.layers:
-        return network.to(device)
-    for name, child in network.named_children():
-        if name != "blocks":
-            child.to(device)
-    network.visits = Visits(device, plan.resident)
-    return network
-
-
-def _lora(item: str) -> tuple[Path, float]:
-    name, mark, strength = item.rpartition(":")
-    try:
-        return (Path(name), float(strength)) if mark else (Path(item), 1.0)
-    except ValueError:
-        return Path(item), 1.0

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lyra_core.models.video.lyra2.attention import Attend, attend
 from lyra_core.models.video.lyra2.packing import REAL_LAYOUT
 
-__all__ = ["CAMERA", "Block", "KeyValue", "NetworkConfig", "attend", "rotate", "sin_cos"]
+__all__ = ["CAMERA", "Block", "KeyValue", "NetworkConfig", "rotate", "sin_cos"]
 
 CAMERA = 384
 """Camera channels per latent; 4 times as many per token."""
@@ -55,11 +56,6 @@ def rotate(x: Tensor, angles: KeyValue) -> Tensor:
     cos, sin = angles
     even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)
     return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2).to(x.dtype)
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Softmax attention of (B, heads, L, d) tensors, heads merged: (B, L, heads * d)."""
-    return functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
 def _layer_norm(x: Tensor, eps: float) -> Tensor:
@@ -129,19 +125,27 @@ class Block(nn.Module):
         self.eps = config.eps
 
     def forward(
-        self, x: Tensor, time: Tensor, bias: Tensor, angles: KeyValue, text: KeyValue, image: KeyValue
-    ) -> Tensor:
-        """Tokens (1, L, D) to the same; time (1, 6, D) float32, bias (1, L, D) is added for queries and keys only."""
+        self, x: Tensor, time: Tensor, bias: Tensor, angles: KeyValue, text: KeyValue, image: KeyValue,
+        attention: tuple[Attend, Attend] = (attend, attend),
+    ) -> Tensor:  # fmt: skip
+        """Tokens (B, L, D) to the same; time (1, 6, D) float32, bias (1, L, D) is added for queries and keys only.
+
+        text may have a batch of captions where x is still a single one, as before the first cross-attention: then x
+        becomes that batch. attention: the functions of self- and cross-attention.
+        """
+        attend_self, attend_cross = attention
         shift1, scale1, gate1, shift2, scale2, gate2 = (self.modulation.float() + time).chunk(6, dim=1)
-        attention = self.self_attn
+        own = self.self_attn
         y = _modulate(x, scale1, shift1, self.eps)
         placed = y + bias
-        q = rotate(attention.split(attention.norm_q(attention.q(placed))), angles)
-        k = rotate(attention.split(attention.norm_k(attention.k(placed))), angles)
-        x = x + gate1.to(x.dtype) * attention.o(attend(q, k, attention.split(attention.v(y))))
+        q = rotate(own.split(own.norm_q(own.q(placed))), angles)
+        k = rotate(own.split(own.norm_k(own.k(placed))), angles)
+        x = x + gate1.to(x.dtype) * own.o(attend_self(q, k, own.split(own.v(y))))
         cross = self.cross_attn
         q = cross.split(cross.norm_q(cross.q(self._affine(x))))
-        x = x + cross.o(attend(q, *text) + attend(q, *image))
+        shown = [part.expand(len(q), -1, -1, -1) for part in image]
+        told = attend_cross(q.expand(len(text[0]), -1, -1, -1), *text)
+        x = x + cross.o(told + attend_cross(q, *shown))
         return x + gate2.to(x.dtype) * self.ffn(_modulate(x, scale2, shift2, self.eps))
 
     def squeeze_matrix(self) -> Tensor:

@@ -3,16 +3,14 @@
 """What the network is told about a chunk: packed history, warped last frame, camera rays, correspondences.
 
 Frames are counted from the start of the film; a chunk of G latents has 4 G frames. Before the film the first frame is
-repeated until there are P latents of history. compat="reference" takes Lyra 2.0's habits in geometry (see
-lyra_core.ops.reproject and lyra_core.ops.coverage), the depth weight's maximum over 16 targets together, and the
-depth scale of the correspondence over all frames of the chunk. The default takes only the frames that are used.
+repeated until there are P latents of history. compat="reference" takes Lyra 2.0's habits in geometry; each has a switch
+(lyra_core.ops.quirks). The default warps retrieved pictures only to the frames that are used, a quarter of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -21,7 +19,8 @@ from torch import Tensor
 
 from lyra_core.models.video.lyra2.packing import Layout, unshuffle
 from lyra_core.ops.coverage import greedy, make_view
-from lyra_core.ops.reproject import Source, reliability_mask, reproject
+from lyra_core.ops.quirks import Compat, quirks_of
+from lyra_core.ops.reproject import Source, reliability_mask, reproject_targets
 from lyra_core.types import Camera
 
 __all__ = [
@@ -41,13 +40,11 @@ __all__ = [
     "warped_condition",
 ]
 
-Compat = Literal["default", "reference"]
 Encoder = Callable[[Tensor], Tensor]
 """(1, 3, 1 + 4k, H, W) frames in -1..1 to latents (1, 16, 1 + k, H / 8, W / 8), as a film of its own."""
 
 _F32 = NDArray[np.float32]
 _STEP = 4  # frames per latent
-_BATCH = 16  # targets that share the depth weight's maximum in the reference
 _FARTHEST = 1e4
 _RELIABLE = 0.05
 
@@ -192,26 +189,14 @@ def warp(
 ) -> tuple[_F32, _F32]:  # fmt: skip
     """A picture (H, W, 3) in -1..1 with depth (H, W), seen from every target: (N, H, W, 3), holes -1, and (N, H, W).
 
-    Pixels at depth steps (reliability mask) are left out. Reference mode: groups of 16 targets share the largest depth.
+    Pixels at depth steps (reliability mask) are left out.
     """
     depth = np.clip(np.where(np.isnan(depth), _FARTHEST, depth), 0, _FARTHEST).astype(np.float32)
     valid = reliability_mask(depth, ratio=_RELIABLE, compat=compat) & (depth > 0)
     views = [Source(np.ascontiguousarray(rgb, np.float32), depth, valid, source)]
 
-    def see(target: Camera, maximum: float | None) -> tuple[_F32, _F32, float]:
-        seen = reproject(views, target, device=device, compat=compat, hole=-1.0, index=False, log_maximum=maximum,
-                         inverse=_inverse)  # fmt: skip
-        return np.clip(seen.rgb, -1, 1), seen.depth, seen.log_maximum
-
-    colours, depths = [], []
-    for start in range(0, len(targets), _BATCH):
-        group = targets[start : start + _BATCH]
-        maximum = max(see(target, None)[2] for target in group) if compat == "reference" else None
-        for target in group:
-            colour, z, _ = see(target, maximum)
-            colours.append(colour)
-            depths.append(z)
-    return np.stack(colours), np.stack(depths)
+    seen = list(reproject_targets(views, targets, device=device, compat=compat, hole=-1.0, inverse=_inverse))
+    return np.stack([np.clip(view.rgb, -1, 1) for view in seen]), np.stack([view.depth for view in seen])
 
 
 def _film(frames: _F32) -> Tensor:
@@ -234,7 +219,8 @@ def correspondence(
     """
     height, width = size
     slots, maps = layout.slots, canonical_maps(layout.slots, height, width)
-    used = targets if compat == "reference" else targets[_STEP - 1 :: _STEP]
+    everything = quirks_of(compat).all_frames_scale
+    used = targets if everything else targets[_STEP - 1 :: _STEP]
     new = torch.full((slots, 4, len(used), height, width), -1.0)
     new[:, 3] = 1.0
     depths = []
@@ -249,7 +235,7 @@ def correspondence(
         new[: len(depths), 3] = 2 * (stacked - low) / (high - low).clamp(min=1e-6) - 1
     buffer = torch.zeros(1, slots * 256, layout.total, height // 8, width // 8)
     for slot in range(slots):
-        shuffled = shuffled_coordinates(new[slot][None]) if compat == "reference" else unshuffle(new[slot][None], 8)
+        shuffled = shuffled_coordinates(new[slot][None]) if everything else unshuffle(new[slot][None], 8)
         buffer[:, slot * 256 : slot * 256 + 256, layout.history :] = shuffled
     for j, position in enumerate(layout.spatial_positions):
         for slot in range(slots):

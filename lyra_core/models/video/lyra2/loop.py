@@ -24,6 +24,7 @@ from lyra_core.models.video.lyra2.network import Text, Transformer
 from lyra_core.models.video.lyra2.poses import align_prediction
 from lyra_core.models.video.lyra2.sampler import chunk_noise, distilled_noise, sample_distilled, sample_unipc
 from lyra_core.models.video.lyra2.vae import Vae, VaeStream
+from lyra_core.ops.quirks import Compat
 
 __all__ = ["Cameras", "ChunkResult", "Film", "LoopOptions", "caption_key", "depth_window", "valid_frames"]
 
@@ -45,7 +46,8 @@ class LoopOptions:
     chunk_ends: and the last frames of all chunks.
     predicted_pose: take the depth network's cameras for the frames that it saw.
     cache_stride: frames that can be retrieved.
-    hoist: see Transformer.prepare.
+    hoist: see Transformer.prepare. batched: both passes of guidance in one.
+    compat: "default", "reference", or single habits of the reference (lyra_core.ops.quirks).
     device: where the geometry runs.
     """
 
@@ -61,7 +63,8 @@ class LoopOptions:
     predicted_pose: bool = False
     cache_stride: int = 8
     hoist: Literal["full", "squeezed"] = "full"
-    compat: Literal["default", "reference"] = "default"
+    batched: bool = True
+    compat: Compat = "default"
     device: str = "cpu"
 
 
@@ -211,7 +214,15 @@ class Film:
             history = network.layout.history
             return sample_distilled(velocity, noise, fresh or distilled_noise(shape, history, seed,
                                                                               compat=options.compat))  # fmt: skip
-        return sample_unipc(velocity, noise, steps=options.steps, shift=options.shift, guidance=options.guidance)
+
+        def pair(x: Tensor, t: float) -> tuple[Tensor, Tensor]:
+            assert negative is not None
+            both = network.velocities(x, t, chunk, [text, negative])
+            return both[:1], both[1:]
+
+        together = pair if options.batched and negative is not None else None
+        return sample_unipc(velocity, noise, steps=options.steps, shift=options.shift, guidance=options.guidance,
+                            pair=together)  # fmt: skip
 
     def _look(self) -> None:
         """Depth of the window's frames: for the next warp, and for frames that can be retrieved."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,24 +21,25 @@ from torch import Tensor, nn
 from lyra_core.errors import ModelError
 from lyra_core.models.video.lyra2.checkpoint import read_state
 
-__all__ = ["LoraReport", "is_distilled", "merge_file", "merge_state", "module_name"]
+__all__ = ["LoraReport", "diffusers_name", "is_distilled", "merge_file", "merge_state", "module_name", "module_names"]
 
 _SUFFIX = re.compile(
     r"\.(?:(?P<down>lora_A(?:\.\w+)?|lora_down|lora\.down)\.weight|(?P<up>lora_B(?:\.\w+)?|lora_up|lora\.up)\.weight"
     r"|(?P<alpha>alpha)|(?P<diff_b>diff_b)|(?P<diff>diff))$"
 )
 _PREFIX = re.compile(r"^(base_model\.model\.|diffusion_model\.|transformer\.|model\.|net\.|lora_unet__?)")
+# Ours and the reference's names, and what diffusers calls the same module.
 _DIFFUSERS = (
-    (r"attn1\.to_out\.0", "self_attn.o"), (r"attn2\.to_out\.0", "cross_attn.o"), (r"attn1\.to_([qkv])", r"self_attn.\1"),
-    (r"attn2\.to_([qkv])", r"cross_attn.\1"), (r"attn2\.add_([kv])_proj", r"cross_attn.\1_img"),
-    (r"ffn\.net\.0\.proj", "ffn.0"), (r"ffn\.net\.2", "ffn.2"), (r"^proj_out$", "head.head"),
-    (r"condition_embedder\.time_embedder\.linear_1", "time_embedding.0"),
-    (r"condition_embedder\.time_embedder\.linear_2", "time_embedding.2"),
-    (r"condition_embedder\.time_proj", "time_projection.1"),
-    (r"condition_embedder\.text_embedder\.linear_1", "text_embedding.0"),
-    (r"condition_embedder\.text_embedder\.linear_2", "text_embedding.2"),
-    (r"condition_embedder\.image_embedder\.ff\.net\.0\.proj", "img_emb.proj.1"),
-    (r"condition_embedder\.image_embedder\.ff\.net\.2", "img_emb.proj.3"),
+    (r"self_attn\.o$", "attn1.to_out.0"), (r"cross_attn\.o$", "attn2.to_out.0"),
+    (r"self_attn\.([qkv])$", r"attn1.to_\1"), (r"cross_attn\.([kv])_img$", r"attn2.add_\1_proj"),
+    (r"cross_attn\.([qkv])$", r"attn2.to_\1"), (r"ffn\.0$", "ffn.net.0.proj"), (r"ffn\.2$", "ffn.net.2"),
+    (r"^head\.head$", "proj_out"), (r"^time_embedding\.0$", "condition_embedder.time_embedder.linear_1"),
+    (r"^time_embedding\.2$", "condition_embedder.time_embedder.linear_2"),
+    (r"^time_projection\.1$", "condition_embedder.time_proj"),
+    (r"^text_embedding\.0$", "condition_embedder.text_embedder.linear_1"),
+    (r"^text_embedding\.2$", "condition_embedder.text_embedder.linear_2"),
+    (r"^img_emb\.proj\.1$", "condition_embedder.image_embedder.ff.net.0.proj"),
+    (r"^img_emb\.proj\.3$", "condition_embedder.image_embedder.ff.net.2"),
 )  # fmt: skip
 _LEAST_DIFF = (
     1.6e-2  # a whole-weight difference smaller than this is noise of the file's making; the reference drops it
@@ -68,28 +70,37 @@ def is_distilled(path: Path) -> bool:
     return any(re.search(r"dmd|distill", f"{k} {v}", re.IGNORECASE) for k, v in meta.items())
 
 
-def module_name(key: str, modules: dict[str, nn.Linear]) -> str | None:
-    """The network's module that a file's module name means, or None."""
+def diffusers_name(module: str) -> str:
+    """What diffusers calls this module of the network (the same name where it has none of its own)."""
+    for ours, theirs in _DIFFUSERS:
+        module = re.sub(ours, theirs, module)
+    return module
+
+
+def module_names(modules: Iterable[str]) -> dict[str, str]:
+    """Every name that files give to these modules, without prefixes: the reference's, diffusers', and both with the
+    dots written as underscores (musubi)."""
+    known: dict[str, str] = {}
+    for module in modules:
+        for name in (module, diffusers_name(module)):
+            known[name] = known[name.replace(".", "_")] = module
+    return known
+
+
+def module_name(key: str, known: Mapping[str, str]) -> str | None:
+    """The module that a file's module name means, of those in module_names, or None."""
     name = key
     while (shorter := _PREFIX.sub("", name)) != name:
         name = shorter
-    for old, new in _DIFFUSERS:
-        name = re.sub(old, new, name)
-    if name in modules:
-        return name
-    flat = {m.replace(".", "_"): m for m in modules}  # musubi writes dots as underscores
-    for old, new in (("attn1_to_out_0", "self_attn_o"), ("attn2_to_out_0", "cross_attn_o"), ("attn1_to_", "self_attn_"),
-                     ("attn2_to_", "cross_attn_"), ("ffn_net_0_proj", "ffn_0"), ("ffn_net_2", "ffn_2")):  # fmt: skip
-        name = name.replace(old, new)
-    return flat.get(name.replace(".", "_"))
+    return known.get(name)
 
 
 def _collect(state: dict[str, Tensor], modules: dict[str, nn.Linear]) -> dict[str, dict[str, Tensor]]:
     found: dict[str, dict[str, Tensor]] = defaultdict(dict)
-    unknown = []
+    unknown, known = [], module_names(modules)
     for key, value in state.items():
         match = _SUFFIX.search(key)
-        module = module_name(key[: match.start()], modules) if match else None
+        module = module_name(key[: match.start()], known) if match else None
         if match is None or module is None or match.lastgroup is None:
             unknown.append(key)
         else:
@@ -105,7 +116,8 @@ def _delta(name: str, parts: dict[str, Tensor], layer: nn.Linear) -> Tensor | No
         return None
     if "down" not in parts or "up" not in parts:
         raise ModelError("A LoRA module needs both of its matrices", got=name, do="Download the file again")
-    down, up = parts["down"].float(), parts["up"].float()
+    # Patch embedders may come as convolutions.
+    down, up = parts["down"].float().flatten(1), parts["up"].float().flatten(1)
     if up.shape[-1] != down.shape[0] or (up.shape[0], down.shape[1]) != tuple(layer.weight.shape):
         raise ModelError("A LoRA matrix has another size than the network's",
                          got=f"{name}: {tuple(up.shape)} x {tuple(down.shape)} for {tuple(layer.weight.shape)}",

@@ -6,7 +6,8 @@ Parameter names are the reference's, so that its state dict loads as it is. Bloc
 WanTransformerBlock when camera and correspondence are zero (tests/golden/test_lyra2_network.py).
 
 What does not change within a chunk is made once by `prepare` (history tokens, rotation tables, camera and
-correspondence projections, picture keys and values) and `prepare_text`; `velocity` does the rest for each step.
+correspondence projections, picture keys and values) and `prepare_text`; `velocity` does the rest for each step,
+`velocities` for several captions together. With `sequence` set, several processes share the tokens.
 The arithmetic is that of the straightforward form: each hoisted tensor is the same expression, made earlier.
 
 Precision: tensors flow in the dtype of the weights; time embedding, modulation, norms, rotation and head are float32.
@@ -14,7 +15,7 @@ Precision: tensors flow in the dtype of the weights; time embedding, modulation,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lyra_core.errors import ModelError
+from lyra_core.models.video.lyra2.attention import Attend, SequenceParallel, attend
 from lyra_core.models.video.lyra2.blocks import Block, KeyValue, NetworkConfig, sin_cos
 from lyra_core.models.video.lyra2.offload import Visits
 from lyra_core.models.video.lyra2.packing import (
@@ -56,6 +58,8 @@ class Chunk:
     rays: (1, L, 1536) camera tokens (squeezed form only).
     squeezed: per layer (1, L, squeeze) correspondence after the first matrix (squeezed form only).
     image: per layer keys and values (1, heads, 257, head_dim) of the picture tokens.
+    length: L of the whole sequence; the others hold this process's tokens where processes share them.
+    new: which of the new tokens are here.
     """
 
     history: Tensor
@@ -65,6 +69,8 @@ class Chunk:
     rays: Tensor | None
     squeezed: tuple[Tensor, ...] | None
     image: tuple[KeyValue, ...]
+    length: int
+    new: slice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,6 +135,8 @@ class Transformer(nn.Module):
         self.head = _Head(dim)
         patches = (s.patch for s in self.layout.segments)
         self.visits: Visits | None = None  # where blocks are when they do not all fit the card
+        self.attention: Attend = attend
+        self.sequence: SequenceParallel | None = None  # processes that share the tokens
         self.clean_patch_embeddings = nn.ModuleList(nn.Linear(_INPUT * t * r * c, dim) for t, r, c in patches)
 
     @property
@@ -168,9 +176,9 @@ class Transformer(nn.Module):
         ]
         return torch.cat(tokens, dim=1) if tokens else x.new_zeros(1, 0, self.config.dim)
 
-    def embed_new(self, x: Tensor) -> Tensor:
-        """(1, 36, G, h, w) new latents to their tokens."""
-        return self.patch_embedding(cut_patches(x.to(self.dtype), (1, 2, 2)))
+    def embed_new(self, x: Tensor, part: slice = slice(None)) -> Tensor:
+        """(1, 36, G, h, w) new latents to their tokens, or a part of them."""
+        return self.patch_embedding(cut_patches(x.to(self.dtype), (1, 2, 2))[:, part])
 
     def prepare_text(self, text: Tensor) -> Text:
         """Keys and values of a caption (1, 512, text_dim), for every layer."""
@@ -203,38 +211,56 @@ class Transformer(nn.Module):
         packed = torch.cat([history.to(dtype), y[:, :20, :p].to(dtype)], dim=1)
         angles = pack_rope(layout, rows, columns, self.config.head_dim, y.device)[None, None]
         rays = pack_camera(layout, unshuffle(y[:, 20:].to(dtype), 2))
-        squeezed = self._squeeze(pack_correspondence(layout, correspondence.to(dtype)), rays.shape[1])
+        length, first = rays.shape[1], layout.tokens(rows, columns)[-1].start
+        here = self.sequence.part(length) if self.sequence else slice(0, length)
+        angles, rays = angles[:, :, here], rays[:, here]
+        squeezed = self._squeeze(pack_correspondence(layout, correspondence.to(dtype)), here)
         bias = None
         if hoist == "full":
             bias = tuple(block.bias(rays, part) for block, part in zip(self._blocks(), squeezed, strict=True))
         picture = self.embed_picture(clip)
         return Chunk(
-            history=self.embed_history(packed),
+            history=self.embed_history(packed)[:, here.start : min(here.stop, first)],
             condition=y[:, :20, p:].to(dtype),
             angles=(angles.cos(), angles.sin()),
             bias=bias,
             rays=None if bias else rays,
             squeezed=None if bias else squeezed,
             image=tuple(block.cross_attn.picture(picture) for block in self._blocks()),
+            length=length,
+            new=slice(max(here.start - first, 0), max(here.stop - first, 0)),
         )
 
-    def _squeeze(self, parts: tuple[tuple[slice, Tensor], ...], length: int) -> tuple[Tensor, ...]:
-        """Per layer (1, L, squeeze): first correspondence matrix; zero where there is no correspondence."""
-        first = [block.squeeze_matrix().detach() for block in self._blocks()]
+    def _squeeze(self, parts: tuple[tuple[slice, Tensor], ...], here: slice) -> tuple[Tensor, ...]:
+        """Per layer (1, L here, squeeze): first correspondence matrix; zero where there is no correspondence."""
+        # A visiting block's weight goes home with it: detached, its copy on the card stays as long as it is used here.
+        weights = (block.squeeze_matrix() for block in self._blocks())
+        first = [weight.detach() if self.visits else weight for weight in weights]
         like = parts[-1][1]
-        out = [like.new_zeros(1, length, self.config.squeeze) for _ in first]
+        out = [like.new_zeros(1, here.stop - here.start, self.config.squeeze) for _ in first]
         for tokens, values in parts:
-            for start in range(0, values.shape[1], _ROWS):
-                waves = sin_cos(values[:, start : start + _ROWS])  # the same in all layers
-                place = slice(tokens.start + start, tokens.start + start + waves.shape[1])
+            begin, end = max(tokens.start, here.start), min(tokens.stop, here.stop)
+            for start in range(begin, end, _ROWS):
+                stop = min(start + _ROWS, end)
+                waves = sin_cos(values[:, start - tokens.start : stop - tokens.start])  # the same in all layers
                 for layer, weight in zip(out, first, strict=True):
-                    layer[:, place] = functional.linear(waves, weight)
+                    layer[:, start - here.start : stop - here.start] = functional.linear(waves, weight)
         return tuple(out)
 
     def velocity(self, new: Tensor, timestep: Tensor | float, chunk: Chunk, text: Text) -> Tensor:
         """Velocity (1, 16, G, h, w) of the new latents (same shape) at this timestep (0..1000)."""
+        return self.velocities(new, timestep, chunk, [text])
+
+    def velocities(self, new: Tensor, timestep: Tensor | float, chunk: Chunk, texts: Sequence[Text]) -> Tensor:
+        """Velocities (n, 16, G, h, w) of the same new latents (1, 16, G, h, w) under n captions, in one pass.
+
+        Weights are read (and, where blocks visit or are stored in 8 bits, sent and unpacked) once for all captions,
+        and the first self-attention, which no caption has reached yet, is made once.
+        """
         e, e0 = self.embed_time(timestep)
-        x = torch.cat([chunk.history, self.embed_new(torch.cat([new.to(self.dtype), chunk.condition], dim=1))], dim=1)
+        told = torch.cat([new.to(self.dtype), chunk.condition], dim=1)
+        x = torch.cat([chunk.history, self.embed_new(told, chunk.new)], dim=1)
+        shared = self.sequence.attention(chunk.length, self.attention) if self.sequence else self.attention
         for i, block in enumerate(self._blocks()):
             if chunk.bias is not None:
                 bias = chunk.bias[i]
@@ -242,17 +268,31 @@ class Transformer(nn.Module):
                 assert chunk.rays is not None
                 assert chunk.squeezed is not None
                 bias = block.bias(chunk.rays, chunk.squeezed[i])
-            x = block(x, e0, bias, chunk.angles, text.layers[i], chunk.image[i])
-        return self._unpatch(x[:, chunk.history.shape[1] :], e, new.shape)
+            keys, values = (torch.cat([text.layers[i][part] for text in texts]) for part in (0, 1))
+            x = block(x, e0, bias, chunk.angles, (keys, values), chunk.image[i], (shared, self.attention))
+        out = self._head(x[:, chunk.history.shape[1] :], e)
+        if self.sequence is not None:
+            out = self.sequence.gather(out, self._new_lengths(chunk.length, new.shape))
+        return self._unpatch(out, new.shape)
 
-    def _unpatch(self, x: Tensor, e: Tensor, shape: torch.Size) -> Tensor:
-        """Head of the new tokens only, and tokens (pt, ph, pw, c) back to latents."""
+    def _new_lengths(self, length: int, shape: torch.Size) -> list[int]:
+        """How many new tokens each process has."""
+        assert self.sequence is not None
+        first = length - shape[2] * (shape[3] // 2) * (shape[4] // 2)
+        parts = [self.sequence.part(length, rank) for rank in range(self.sequence.world)]
+        return [max(part.stop - first, 0) - max(part.start - first, 0) for part in parts]
+
+    def _head(self, x: Tensor, e: Tensor) -> Tensor:
+        """(B, L, D) new tokens to (B, L, 64) float32."""
         shift, scale = (self.head.modulation.float() + e[:, None]).chunk(2, dim=1)
         normed = functional.layer_norm(x.float(), x.shape[-1:], eps=self.config.eps)
-        out = _float_linear(normed * (1 + scale) + shift, self.head.head)
-        batch, _, t, h, w = shape
-        out = out.reshape(batch, t, h // 2, w // 2, 1, 2, 2, 16)
-        return out.permute(0, 7, 1, 4, 2, 5, 3, 6).reshape(batch, 16, t, h, w)
+        return _float_linear(normed * (1 + scale) + shift, self.head.head)
+
+    def _unpatch(self, out: Tensor, shape: torch.Size) -> Tensor:
+        """Tokens (pt, ph, pw, c) back to latents (B, 16, G, h, w)."""
+        _, _, t, h, w = shape
+        out = out.reshape(-1, t, h // 2, w // 2, 1, 2, 2, 16)
+        return out.permute(0, 7, 1, 4, 2, 5, 3, 6).reshape(-1, 16, t, h, w)
 
     def forward(self, x: Tensor, timestep: Tensor | float, y: Tensor, correspondence: Tensor, text: Tensor,
                 clip: Tensor) -> Tensor:  # fmt: skip

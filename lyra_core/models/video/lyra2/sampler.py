@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lyra_core.errors import ModelError
+from lyra_core.ops.quirks import Compat, quirks_of
 
 __all__ = [
     "DISTILLED_STEPS",
@@ -42,6 +42,8 @@ DISTILLED_STEPS = (1000, 750, 500, 250)
 _SHIFT = 5.0
 Velocity = Callable[[Tensor, float, bool], Tensor]
 """(new latents, timestep 0..1000, conditional or not) to velocity."""
+Pair = Callable[[Tensor, float], tuple[Tensor, Tensor]]
+"""(new latents, timestep 0..1000) to velocities with and without the condition, made together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,20 +93,21 @@ def chunk_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(np.random.RandomState(seed).standard_normal(shape).astype(np.float32))
 
 
-def _guided(velocity: Velocity, x: Tensor, t: float, guidance: float) -> Tensor:
-    conditional = velocity(x, t, True)
+def _guided(velocity: Velocity, x: Tensor, t: float, guidance: float, pair: Pair | None) -> Tensor:
     if guidance == 1.0:
-        return conditional
-    unconditional = velocity(x, t, False)
+        return velocity(x, t, True)
+    conditional, unconditional = pair(x, t) if pair else (velocity(x, t, True), velocity(x, t, False))
     return unconditional + guidance * (conditional - unconditional)
 
 
 def unipc_steps(
-    velocity: Velocity, noise: Tensor, *, steps: int = 35, shift: float = _SHIFT, guidance: float = 5.0
-) -> Iterator[Tensor]:
+    velocity: Velocity, noise: Tensor, *, steps: int = 35, shift: float = _SHIFT, guidance: float = 5.0,
+    pair: Pair | None = None,
+) -> Iterator[Tensor]:  # fmt: skip
     """Yield the latents after every step of UniPC (Zhao et al. 2023; order 2, bh2); the last is clean.
 
-    The solver is diffusers' own, on the reference's schedule. At guidance 1 the unconditional pass is left out.
+    The solver is diffusers' own, on the reference's schedule. At guidance 1 the unconditional pass is left out;
+    otherwise both are made by `pair` where it is given, and one after the other where it is not.
     """
     from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
@@ -118,30 +121,31 @@ def unipc_steps(
     scheduler.set_begin_index(0)
     x = noise
     for number, t in zip(grid.timesteps.tolist(), scheduler.timesteps, strict=True):
-        v = _guided(velocity, x, float(number), guidance)
+        v = _guided(velocity, x, float(number), guidance, pair)
         x = scheduler.step(v.to(x.dtype), t, x, return_dict=False)[0]
         yield x
 
 
 def sample_unipc(
-    velocity: Velocity, noise: Tensor, *, steps: int = 35, shift: float = _SHIFT, guidance: float = 5.0
-) -> Tensor:
+    velocity: Velocity, noise: Tensor, *, steps: int = 35, shift: float = _SHIFT, guidance: float = 5.0,
+    pair: Pair | None = None,
+) -> Tensor:  # fmt: skip
     """Clean latents from noise (float32), by all steps of unipc_steps."""
     x = noise
-    for x in unipc_steps(velocity, noise, steps=steps, shift=shift, guidance=guidance):  # noqa: B007
+    for x in unipc_steps(velocity, noise, steps=steps, shift=shift, guidance=guidance, pair=pair):  # noqa: B007
         pass
     return x
 
 
 def distilled_noise(
-    shape: tuple[int, ...], history: int, seed: int, *, compat: Literal["default", "reference"] = "default"
+    shape: tuple[int, ...], history: int, seed: int, *, compat: Compat = "default"
 ) -> Callable[[int], Tensor]:
     """Where the distilled sampler's fresh noise comes from: step number to noise of shape (1, C, G, h, w).
 
     By default it is drawn from a stream of the chunk's seed, so that a chunk depends on nothing drawn before it.
-    compat="reference" draws from torch's global generator, and for all latents, history included, as Lyra 2.0 does.
+    The quirk global_renoise (in compat="reference") draws from torch's global generator, and for all latents, history included, as Lyra 2.0 does.
     """
-    if compat == "default":
+    if not quirks_of(compat).global_renoise:
         stream = torch.Generator().manual_seed(seed)
         return lambda _: torch.randn(shape, generator=stream)
 

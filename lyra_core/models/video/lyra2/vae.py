@@ -19,6 +19,14 @@ from torch import Tensor
 
 from lyra_core.errors import ModelError
 from lyra_core.models.video.lyra2.report import check_state
+from lyra_core.models.video.lyra2.tiles import (
+    Tile,
+    decode_tiles,
+    decoder_halo,
+    encode_tiles,
+    encoder_halo,
+    make_tiles,
+)
 
 __all__ = ["Vae", "VaeStream", "diffusers_key", "make_autoencoder"]
 
@@ -82,7 +90,9 @@ class VaeStream:
 
     def copy(self) -> VaeStream:
         """A stream that goes on from here on its own (cache entries are replaced, never written into)."""
-        return VaeStream(list(self.encoder), list(self.decoder))
+        encoder, decoder = ([list(c) if isinstance(c, list) else c for c in part] for part in
+                            (self.encoder, self.decoder))  # fmt: skip
+        return VaeStream(encoder, decoder)
 
 
 class Vae:
@@ -91,10 +101,16 @@ class Vae:
     Parameters
     ----------
     model: diffusers' autoencoder; its latents_mean and latents_std normalise the latents.
+    tiles: (rows, columns) of tiles that pictures are cut into, to save memory (see tiles.py). A stream stays with the
+        tiles that it began with.
+    halo: latents that a tile looks beyond itself; default as many as its convolutions see, which changes nothing.
+        Fewer are faster and leave faint seams.
     """
 
-    def __init__(self, model: AutoencoderKLWan) -> None:
-        self.model = model
+    def __init__(self, model: AutoencoderKLWan, *, tiles: tuple[int, int] = (1, 1), halo: int | None = None) -> None:
+        self.model, self.tiles = model, tiles
+        config = model.config
+        self._halos = (halo, halo) if halo is not None else (encoder_halo(config), decoder_halo(config))
         self._counts = model._cached_conv_counts
         mean = torch.tensor(model.config["latents_mean"]).view(1, -1, 1, 1, 1)
         std = torch.tensor(model.config["latents_std"]).view(1, -1, 1, 1, 1)
@@ -103,6 +119,14 @@ class Vae:
     @property
     def _like(self) -> Tensor:
         return next(self.model.parameters())
+
+    def _cut(self, grid: tuple[int, int], halo: int) -> tuple[Tile, ...]:
+        return make_tiles(grid, self.tiles, halo)
+
+    def _caches(self, part: str, tiles: int) -> list[Any]:
+        """Empty caches: one list for the picture in one piece; for tiles a list for the middle and one for each."""
+        empty = [None] * self._counts[part]
+        return [list(empty) for _ in range(1 + tiles)] if tiles > 1 else empty
 
     @torch.no_grad()
     def encode(self, frames: Tensor, stream: VaeStream | None = None) -> Tensor:
@@ -118,14 +142,20 @@ class Vae:
             raise ModelError("The VAE takes 1 + 4k frames at the start of a film, 4k later; sides in multiples of 8",
                              got=f"{count} frames of {frames.shape[-1]}x{frames.shape[-2]}",
                              do="Pad or cut the film, and resize it")  # fmt: skip
-        if fresh:
-            stream.encoder = [None] * self._counts["encoder"]
         like = self._like
         frames = frames.to(like)
         sizes = [1] * fresh + [_WINDOW] * (count // _WINDOW)
-        parts = [
-            self.model.encoder(part, feat_cache=stream.encoder, feat_idx=[0]) for part in frames.split(sizes, dim=2)
-        ]
+        tiles = self._cut((frames.shape[-2] // 8, frames.shape[-1] // 8), self._halos[0])
+        if fresh:
+            stream.encoder = self._caches("encoder", len(tiles))
+        if len(tiles) > 1:
+            parts = [
+                encode_tiles(self.model.encoder, part, stream.encoder, tiles) for part in frames.split(sizes, dim=2)
+            ]
+        else:
+            parts = [
+                self.model.encoder(part, feat_cache=stream.encoder, feat_idx=[0]) for part in frames.split(sizes, dim=2)
+            ]
         mean = self.model.quant_conv(torch.cat(parts, dim=2))[:, : self.model.config["z_dim"]]
         return (mean.float() - self._mean.to(like.device)) / self._std.to(like.device)
 
@@ -137,13 +167,17 @@ class Vae:
         """
         stream = stream or VaeStream()
         fresh = not stream.decoder
+        tiles = self._cut((latents.shape[-2], latents.shape[-1]), self._halos[1])
         if fresh:
-            stream.decoder = [None] * self._counts["decoder"]
+            stream.decoder = self._caches("decoder", len(tiles))
         like = self._like
         plain = latents.to(like.device).float() * self._std.to(like.device) + self._mean.to(like.device)
         x = self.model.post_quant_conv(plain.to(like))
-        parts = [
-            self.model.decoder(part, feat_cache=stream.decoder, feat_idx=[0], first_chunk=fresh and i == 0)
-            for i, part in enumerate(x.split(1, dim=2))
-        ]
+        if len(tiles) > 1:
+            parts = [decode_tiles(self.model.decoder, part, stream.decoder, tiles) for part in x.split(1, dim=2)]
+        else:
+            parts = [
+                self.model.decoder(part, feat_cache=stream.decoder, feat_idx=[0], first_chunk=fresh and i == 0)
+                for i, part in enumerate(x.split(1, dim=2))
+            ]
         return torch.cat(parts, dim=2).float()

@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Walking through a world at a robot's height, and recording where one went as keyframes. Each tab walks for itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import viser
+from numpy.typing import NDArray
+
+from lyra_core.explorer.plan import Key
+from lyra_core.geometry import matrix_from_quat
+
+__all__ = ["Recorder", "Walker"]
+
+_AHEAD = 0.25  # m to the point that a drag turns about: near, so that dragging looks around
+_SLACK = 0.01  # m of height before the walker is put back
+_STEP, _TURN = 0.5, 25.0  # m and degrees between recorded keyframes
+
+
+class Walker:
+    """Keeps the cameras of walking tabs at their height. W A S D walk level, dragging looks around."""
+
+    def __init__(self) -> None:
+        self._heights: dict[int, float] = {}
+        self._watched: set[int] = set()
+
+    def walks(self, client: viser.ClientHandle) -> bool:
+        """True if this tab walks."""
+        return client.client_id in self._heights
+
+    def start(self, client: viser.ClientHandle, height: float, spot: NDArray[np.floating] | None = None) -> None:
+        """Put a tab on the floor, height [m] over it, looking level in the direction it looked; spot: (x, y) to stand."""
+        camera = client.camera
+        ahead = np.asarray(camera.look_at, np.float64) - np.asarray(camera.position, np.float64)
+        ahead[2] = 0.0
+        ahead = ahead / np.linalg.norm(ahead) if np.linalg.norm(ahead) > 1e-6 else np.array([0.0, 1.0, 0.0])
+        place = np.asarray(camera.position if spot is None else spot, np.float64)[:2]
+        position = np.array([*place, height])
+        self._heights[client.client_id] = height
+        with client.atomic():
+            camera.up_direction = (0.0, 0.0, 1.0)
+            camera.position = position
+            camera.look_at = position + _AHEAD * ahead
+        if client.client_id not in self._watched:
+            self._watched.add(client.client_id)
+            camera.on_update(lambda _: self._moved(client))
+
+    def stop(self, client: viser.ClientHandle) -> None:
+        """Let a tab fly again."""
+        self._heights.pop(client.client_id, None)
+
+    def _moved(self, client: viser.ClientHandle) -> None:
+        height = self._heights.get(client.client_id)
+        if height is None:
+            return
+        x, y, z = (float(v) for v in client.camera.position)
+        if abs(z - height) > _SLACK:
+            client.camera.position = (x, y, height)  # the point looked at moves along
+
+
+class Recorder:
+    """Turns the way of one tab into keyframes: one every half metre or 25 degrees, and one where it stops."""
+
+    def __init__(self, add: Callable[[Key], None]) -> None:
+        self._add = add
+        self._client: viser.ClientHandle | None = None
+        self._last: Key | None = None
+        self._watched: set[int] = set()
+
+    @property
+    def running(self) -> bool:
+        """True while a way is recorded."""
+        return self._client is not None
+
+    def start(self, client: viser.ClientHandle, read: Callable[[viser.ClientHandle], Key]) -> None:
+        """Record a tab from its present view; read gives the view as a keyframe."""
+        self._client, self._last = client, read(client)
+        if client.client_id not in self._watched:
+            self._watched.add(client.client_id)
+            client.camera.on_update(lambda _: self._moved(client, read))
+
+    def stop(self, view: Key) -> None:
+        """End the recording; the last view is a keyframe if it is a new one."""
+        if self._last is not None and _apart(self._last, view) > 0.1:
+            self._add(view)
+        self._client = self._last = None
+
+    def _moved(self, client: viser.ClientHandle, read: Callable[[viser.ClientHandle], Key]) -> None:
+        if self._client is None or self._client.client_id != client.client_id or self._last is None:
+            return
+        view = read(client)
+        if _apart(self._last, view) >= 1.0:
+            self._last = view
+            self._add(view)
+
+
+def _apart(a: Key, b: Key) -> float:
+    """How far two views are apart, 1 where a new keyframe is due."""
+    gap = math.dist(a.position, b.position) / _STEP
+    one, other = (matrix_from_quat(np.asarray(k.wxyz, np.float64))[:, 2] for k in (a, b))
+    turn = math.degrees(math.acos(max(-1.0, min(1.0, float(one @ other))))) / _TURN
+    return max(gap, turn)

@@ -71,6 +71,7 @@ class Page:
         self._lock = threading.RLock()
         self._opened: Path | None = None
         self._clicks: Any = None
+        self._eye: np.ndarray | None = None
         self.closed = False
         self._last_job: tuple[int, str] = (0, "")
         studio.listen(self._changed)
@@ -110,15 +111,18 @@ class Page:
         self.look.refresh()
         self.export.refresh()
         if folder is not None and folder != self._opened:
-            before, self._opened = self._opened, folder
+            self._opened = folder
             self.start.show(False)
             built = (folder / "splats.ply").is_file()
             self.drawing.shown["Splats"], self.drawing.shown["Points"] = built, not built
             self.look.layers["Splats"].value, self.look.layers["Points"].value = built, not built
             self.look.frame.value = self.drawing.cloud_frame = 0
-            if before is None or _root_of(before) != _root_of(folder):  # branches are looked at from where one is
-                for client in self.server.get_clients().values():
-                    self._home(client)
+        # Branches are looked at from where one is; another world, or one that was scaled or levelled, from its start.
+        eye = None if self.studio.frames is None else self.studio.frames[0].camera.world_from_camera
+        if eye is not None and (self._eye is None or not np.array_equal(eye, self._eye)):
+            self._eye = eye
+            for client in self.server.get_clients().values():
+                self._home(client)
         self.drawing.world()
         self._picks()
         self.robot.settle()
@@ -173,10 +177,6 @@ class Page:
                 client.camera.fov = np.radians(60.0)
                 client.camera.up_direction = (0.0, 0.0, 1.0)
                 client.camera.position, client.camera.look_at = position, look
-
-
-def _root_of(folder: Path) -> Path:
-    return folder.with_name(folder.name.split("~", 1)[0])
 
 
 class Explorer:

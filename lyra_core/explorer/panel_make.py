@@ -71,5 +71,5 @@ class MakePanel:
             self._filling = False
         if studio.folder is not None:
             manifest = read_manifest(studio.folder)
-            many = len(manifest.chunks) > 1
+            many = studio.frames is not None and len(studio.frames) > 1
             self.build.visible = many and not stopped and not WorldFolder(studio.folder, manifest).is_built

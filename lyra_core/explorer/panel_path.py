@@ -163,7 +163,7 @@ class PathPanel:
     def _summary(self) -> str:
         studio = self.studio
         if studio.views is None:
-            return f"ℹ️ {studio.problem}" if studio.problem else ""
+            return studio.problem
         path = studio.views.path
         speed = path_speed(path)
         lines = [
@@ -173,6 +173,6 @@ class PathPanel:
         if studio.scene is not None:
             gap = float(clearance_along(path, studio.scene.points).min())
             lines.append("Nothing seen is near." if not math.isfinite(gap) else f"Nearest seen surface: {gap:.2f} m")
-        lines += [f"⚠️ {text}" for text in speed_warnings(path)]
+        lines += [f"⚠ {text}" for text in speed_warnings(path)]
         lines += list(studio.views.messages)
         return "  \n".join(lines)

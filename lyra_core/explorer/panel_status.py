@@ -94,15 +94,15 @@ class StatusPanel:
 def _running(job: JobView) -> str:
     share = f" {job.done} of {job.total}" if job.total else ""
     left = f" · about {max(1, round(job.eta))} s left" if job.eta is not None else ""
-    return f"⏳ **{job.title}**: {_STAGES.get(job.stage, job.stage) or 'starting'}{share}{left}"
+    return f"▶ **{job.title}**: {_STAGES.get(job.stage, job.stage) or 'starting'}{share}{left}"
 
 
 def _ended(job: JobView) -> str:
     if job.status == "done":
-        return f"✅ {job.title}: done" if job.passed else f"❌ {job.title}: done, but a check **failed**"
+        return f"✓ {job.title}: done" if job.passed else f"✗ {job.title}: done, but a check **failed**"
     if job.status == "cancelled":
-        return f"⏹ {job.title}: cancelled"
-    return f"❌ {job.title}: **{job.error}**"
+        return f"■ {job.title}: cancelled"
+    return f"✗ {job.title}: **{job.error}**"
 
 
 def _decoded(jpeg: str) -> np.ndarray:

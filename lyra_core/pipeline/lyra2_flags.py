@@ -173,6 +173,9 @@ def reference_settings(words: Sequence[str], *, own_pose_scale: bool = False) ->
         elif name not in FLAGS:
             raise InputError("Neither lyra nor Lyra 2.0 has this option", got=f"--{name}", do=did_you_mean(name, FLAGS))
     out.overrides += _loras(given)
+    if "use_dmd" in given and "lora_paths" not in given:
+        out.notes.append("--use_dmd: four steps are right only with the distilled LoRA; name it with --lora_paths "
+                         "unless the checkpoint holds it already")  # fmt: skip
     if "trajectory_path" in given and "pose_scale" not in given and not own_pose_scale:
         out.overrides.append(f"path.pose_scale={_POSE_SCALE}")
         out.notes.append(f"--trajectory_path: scaled by {_POSE_SCALE}, as there; --pose_scale 1 keeps it")

@@ -34,6 +34,7 @@ __all__ = ["PROTOCOL", "Server", "main"]
 
 PROTOCOL = 1
 _GRACE = 2.0  # [s] for the job in work once stdin has ended
+_FAREWELL = 60.0  # [s] for what was asked before a shutdown request
 _LONGEST = 1 << 20  # characters of a request line
 
 
@@ -135,6 +136,7 @@ class Server:
 
     def _read(self) -> None:
         """Take requests until stdin ends; cancel and shutdown are heard while a job runs."""
+        grace = _GRACE
         for text in self._source:
             if not text.strip():
                 continue
@@ -148,12 +150,13 @@ class Server:
             if request["request"] == "cancel":
                 self._cancel.set()
             elif request["request"] == "shutdown":
+                grace = _FAREWELL
                 break
             else:
                 self._queue.put(request)
         self._cancel.set()
         self._queue.put(None)
-        time.sleep(_GRACE)
+        time.sleep(grace)
         end_group()
 
 

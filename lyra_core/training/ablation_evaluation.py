@@ -97,7 +97,8 @@ def camera_error(made: _F32, camera: Camera, first: Frame) -> tuple[float, float
     """Rotation [degrees] and translation error of the camera that a made picture shows.
 
     Features of the first frame, placed by its true depth, are found again in the made picture; PnP gives the camera they
-    are seen from. The translation error is divided by the median depth of the matched points. None: too few agree.
+    are seen from. The translation error is divided by the median depth of the matched points. None: too few agree,
+    or on a camera farther off than that depth.
     """
     (keys_a, words_a), (keys_b, words_b) = (_features(x) for x in (np.asarray(first.rgb), made))
     if words_a is None or words_b is None or min(len(words_a), len(words_b)) < 8:

@@ -13,6 +13,13 @@ from lyra_core.geometry import look_at, matrix_from_quat, rigid
 LONG = 400_000  # ms: never what a test asserts; a loaded box with two cores draws without a GPU here
 
 
+def new_page(browser, width=900, height=600):
+    """A tab of the browser in which nothing is too slow."""
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.set_default_timeout(LONG)
+    return page
+
+
 def tab(page, name):
     page.get_by_role("tab", name=name, exact=True).click(timeout=LONG)
 

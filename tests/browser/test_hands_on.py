@@ -20,6 +20,7 @@ from tests.browser.hand import (
     LONG,
     button,
     fill,
+    new_page,
     pixel_of_client,
     say,
     shot,
@@ -88,7 +89,7 @@ def lab(browser, tmp_path_factory):
     folder = _furnished(root / "room")
     options = ExplorerOptions(StudioOptions(root, "quick", frames=9), port=0, most_splats=1500)
     with Explorer(options, folder) as explorer:
-        page = browser.new_page(viewport={"width": 1100, "height": 700})
+        page = new_page(browser, 1100, 700)
         page.goto(explorer.url, timeout=LONG)
         page.get_by_role("tab", name="Photo").wait_for(timeout=LONG)
         made = Lab(explorer, page, browser)
@@ -219,7 +220,7 @@ def test_a_dropped_file_is_taken_like_a_chosen_one(lab):
 
 
 def test_two_tabs_see_the_same_plan(lab):
-    other = lab.browser.new_page(viewport={"width": 900, "height": 700})
+    other = new_page(lab.browser, 900, 700)
     other.goto(lab.explorer.url, timeout=LONG)
     tab(other, "Path")
     fill(other, "Frames", "14")
@@ -285,7 +286,7 @@ def test_a_branch_is_kept_let_go_and_deleted_after_a_question(lab, shots):
     shot(page, shots, "24_delete")
     page.get_by_role("button", name="Delete", exact=True).click()
     until(page, lambda: studio.folder == root, "the parent")
-    assert not root.with_name("room~2").exists()
+    until(page, lambda: not root.with_name("room~2").exists(), "the files to go")
 
 
 def test_a_goal_is_clicked_and_the_way_to_it_is_shown(lab, shots):
@@ -305,7 +306,7 @@ def test_a_goal_is_clicked_and_the_way_to_it_is_shown(lab, shots):
 
 def test_the_page_of_the_finished_world_opens_from_a_file(lab, tmp_path, shots):
     file = write_embed(lab.studio.folder, tmp_path / "room.html", most_splats=1500)
-    alone = lab.browser.new_page(viewport={"width": 800, "height": 500})
+    alone = new_page(lab.browser, 800, 500)
     asked = []
     alone.on("request", lambda request: asked.append(request.url))
     alone.goto(file.as_uri(), timeout=LONG)
@@ -328,7 +329,7 @@ def test_the_page_of_the_finished_world_opens_from_a_file(lab, tmp_path, shots):
 def test_the_console_is_free_of_errors_of_ours(lab):
     """Nothing but a message of viser's about its own splat quads, whose corners have two coordinates."""
     said = []
-    other = lab.browser.new_page(viewport={"width": 700, "height": 500})
+    other = new_page(lab.browser, 700, 500)
     other.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     other.on("pageerror", lambda error: said.append(str(error)))
     lab.explorer.page.look.show("Splats", True)

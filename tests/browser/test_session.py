@@ -14,7 +14,7 @@ import pytest
 
 from lyra_core.geometry import usd_camera_from_opencv
 from lyra_core.world import WorldFolder
-from tests.browser.hand import LONG, button, fill, pixel, pixel_from_top, say, shot, tab, until
+from tests.browser.hand import LONG, button, fill, new_page, pixel, pixel_from_top, say, shot, tab, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -26,7 +26,7 @@ FRAMES = 9  # of a step, with the last one of the world
 def session(browser, serve, tmp_path_factory):
     worlds = tmp_path_factory.mktemp("worlds")
     server = serve(worlds)
-    page = browser.new_page(viewport={"width": 1200, "height": 800})
+    page = new_page(browser, 1200, 800)
     page.goto(server.url, timeout=LONG)
     say(page, "Drop a photo here")
     yield {"server": server, "page": page, "worlds": worlds}
@@ -126,7 +126,7 @@ def test_a_path_is_previewed_with_what_is_known_of_it(session, shots):
 
 
 def test_a_second_tab_sees_the_same_world(session, browser):
-    other = browser.new_page(viewport={"width": 1000, "height": 700})
+    other = new_page(browser, 1000, 700)
     other.goto(session["server"].url)
     say(other, "photo only")
     other.close()
@@ -271,7 +271,7 @@ def test_the_server_ends_clean_and_another_one_opens_the_session_again(session, 
     for child in children:
         assert not Path(f"/proc/{child}").exists()
     again = serve(session["worlds"], _world(session, "hall~2"))
-    page = browser.new_page()
+    page = new_page(browser)
     page.goto(again.url, timeout=LONG)
     say(page, f"{FRAMES} frames")
     page.close()

@@ -61,7 +61,7 @@ with installed(Path({extension!r})) as kit:
 def run_script(name: str, *arguments: str, stuck: bool = False) -> tuple[int, dict, str]:
     argv = [str(SCRIPTS / name), *arguments, "--interpreter", sys.executable, "--headless", "--test"]
     code = HARNESS.format(root=str(ROOT), extension=str(SCRIPTS.parent), argv=argv, stuck=stuck)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=900, cwd=ROOT)
     lines = [text for text in done.stdout.splitlines() if text.startswith("LYRA_RESULT ")]
     assert len(lines) == 1, f"{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
     return done.returncode - 40, json.loads(lines[0].removeprefix("LYRA_RESULT ")), done.stderr

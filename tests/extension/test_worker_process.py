@@ -39,7 +39,7 @@ def small(photos: list[Path], out: Path, **settings: Any) -> dict[str, Any]:
     return {"photo": str(photo), "out": str(out), "preset": "quick", "settings": {**TINY, **settings}}
 
 
-def wait(worker: WorkerProcess, until: Callable[[Event], bool], seconds: float = 120.0) -> list[Event]:
+def wait(worker: WorkerProcess, until: Callable[[Event], bool], seconds: float = 600.0) -> list[Event]:
     seen: list[Event] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -82,7 +82,7 @@ def worker(monkeypatch, tmp_path) -> Iterator[WorkerProcess]:
     assert not [t for t in threading.enumerate() if t.name.startswith("lyra-worker")]
 
 
-def talk(lines: list[str], seconds: float = 60) -> list[dict[str, Any]]:
+def talk(lines: list[str], seconds: float = 300) -> list[dict[str, Any]]:
     """Every line that a worker writes to stdout for these lines on stdin; each must be JSON."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
@@ -180,8 +180,8 @@ def test_cancel_ends_the_whole_process_group_and_the_next_request_starts_a_new_o
     assert group(pid)
     begin = time.monotonic()
     worker.stop()
-    assert time.monotonic() - begin < 0.1
-    gone = wait(worker, lambda e: isinstance(e, WorkerGone), 10)[-1]
+    assert time.monotonic() - begin < 5.0  # it does not wait for the process
+    gone = wait(worker, lambda e: isinstance(e, WorkerGone))[-1]
     assert isinstance(gone, WorkerGone)
     assert gone.asked
     assert group(pid) == []
@@ -230,7 +230,7 @@ def test_the_worker_dies_with_the_program_that_started_it(tmp_path):
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 120
     while group(pid) and time.monotonic() < end:
         time.sleep(0.05)
     assert group(pid) == []
@@ -255,7 +255,7 @@ def test_the_end_of_stdin_stops_a_worker_in_the_middle_of_a_job(photos, tmp_path
     while "started" not in (text := child.stdout.readline()):
         assert text
     child.stdin.close()
-    child.wait(timeout=15)
+    child.wait(timeout=120)
     child.stdout.close()
     assert group(child.pid) == []
 
@@ -311,7 +311,7 @@ def test_a_wrong_interpreter_is_named_with_the_next_step(tmp_path):
     assert "-m venv" in nothing.do
     worker = WorkerProcess()
     worker.start(str(text))
-    event = wait(worker, lambda e: isinstance(e, WorkerBroken), 10)[-1]
+    event = wait(worker, lambda e: isinstance(e, WorkerBroken))[-1]
     assert isinstance(event, WorkerBroken)
     worker.close()
 

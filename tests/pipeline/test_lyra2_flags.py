@@ -96,3 +96,8 @@ def test_the_command_takes_them_for_lyra2_only():
     taken = run("--model", "lyra2", "--num_samples", "3")
     assert taken.exit_code == refused.exit_code
     assert "one photo at a time" in taken.output
+
+
+def test_four_steps_without_the_distilled_lora_are_remarked_on():
+    assert any("distilled LoRA" in note for note in reference_settings(["--use_dmd"]).notes)
+    assert not reference_settings(["--use_dmd", "--lora_paths", "dmd.safetensors"]).notes

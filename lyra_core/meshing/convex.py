@@ -30,7 +30,7 @@ class ConvexObject:
 def convex_objects(
     mesh: Mesh, labels: FaceLabels, *, threshold: float = 0.1, most_pieces: int = 12, most_objects: int = 24
 ) -> Iterator[ConvexObject]:
-    """The largest objects of a labelled mesh as convex pieces.
+    """The largest objects of a labelled mesh as convex pieces. An object that is open below stays hollow.
 
     threshold: how far a piece may depart from the surface, as CoACD's concavity in shares of the object's size.
     Raises MissingDependencyError with the command that installs coacd.

@@ -98,7 +98,10 @@ def level_world(folder: Path, clicks: Sequence[tuple[float, float, float]]) -> s
         camera.world_from_camera[None], camera.intrinsics[None], camera.width, camera.height,
         float(world.manifest.config["path"]["fps"]),
     )  # fmt: skip
-    world.add_chunk(0, [frame])
+    # Under a new number, as rescaling does: the old chunk, which may have any number, stays whole until it is left out.
+    number = 1 + max(chunk.index for chunk in world.manifest.chunks)
+    world.add_chunk(number, [frame])
     write_plan(folder, plan)
-    world.update(replace(world.manifest, seed_view=view, outputs={}))
+    chunks = [chunk for chunk in world.manifest.chunks if chunk.index == number]
+    world.update(replace(world.manifest, chunks=chunks, seed_view=view, outputs={}))
     return f"The floor was turned by {turned:.1f} degrees; the camera is {height:.2f} m over it."

@@ -108,7 +108,9 @@ def test_three_clicks_on_the_floor_fix_gravity(session, shots):
     shot(page, shots, "04_floor")
     button(page, "Make it level")
     say(page, "The floor was turned by")
-    view = json.loads((_world(session) / "manifest.json").read_text())["seed_view"]
+    manifest = json.loads((_world(session) / "manifest.json").read_text())
+    assert [(c["first"], c["stop"]) for c in manifest["chunks"]] == [(0, 1)]  # the frame is there once
+    view = manifest["seed_view"]
     assert view["floor_source"] == "3 click(s)"
     assert view["floor_turned_deg"] < 20
 

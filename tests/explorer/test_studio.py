@@ -11,6 +11,7 @@ import pytest
 
 from lyra_core.errors import InputError, WorldError
 from lyra_core.explorer.anchoring import base_of, placed_at, replaced
+from lyra_core.explorer.gravity import level_world
 from lyra_core.explorer.panel_compare import joined, return_frame
 from lyra_core.explorer.path_files import saved_bytes
 from lyra_core.explorer.plan import PathPlan, key_of
@@ -18,6 +19,7 @@ from lyra_core.explorer.state import State, Undoable, load_state, save_state
 from lyra_core.explorer.studio import Studio, StudioOptions
 from lyra_core.geometry import look_at, rigid
 from lyra_core.types import Frame
+from lyra_core.world import WorldFolder
 from tests.pipeline.box_room import EYE, HIGH, make_world
 
 
@@ -189,3 +191,18 @@ def test_pictures_are_joined_at_the_share_or_side_by_side():
 
 def test_saving_without_captions_gives_the_bare_npz(studio):
     assert saved_bytes("lyra", studio.views.path, ())[0] == "trajectory.npz"
+
+
+def test_levelling_replaces_the_photos_frame_whatever_its_chunk_is_called(tmp_path):
+    world = make_world(tmp_path / "w", build=False)
+    shot = world.frames[0]
+    world.add_chunk(5, [shot])
+    segment = replace(world.manifest.segments[0], stop=1)
+    chunks = [c for c in world.manifest.chunks if c.index == 5]
+    world.update(replace(world.manifest, chunks=chunks, segments=[segment]))
+    said = level_world(world.folder, [(-0.6, 1.1, 0.0), (-0.2, 1.6, 0.0), (-0.9, 1.9, 0.0)])
+    assert "0.0 degrees" in said
+    again = WorldFolder.open(world.folder)
+    assert [(c.first, c.stop) for c in again.manifest.chunks] == [(0, 1)]
+    np.testing.assert_allclose(again.frames[0].camera.center[2], EYE, atol=1e-6)
+    assert again.manifest.seed_view["floor_source"] == "3 click(s)"

@@ -76,7 +76,11 @@ def define_mesh(stage: Usd.Stage, path: str, mesh: Mesh) -> UsdGeom.Mesh:
     prim.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
     prim.CreateOrientationAttr(UsdGeom.Tokens.rightHanded)
     prim.CreateExtentAttr(Vt.Vec3fArray.FromNumpy(np.stack([points.min(axis=0), points.max(axis=0)])))
-    normals = mesh.normals if mesh.normals is not None else vertex_normals(mesh)
+    normals = vertex_normals(mesh)
+    if mesh.normals is not None:
+        # A smooth normal that points against the faces around it (thin or cut pieces) lights and validates wrongly.
+        agrees = (mesh.normals * normals).sum(axis=1, keepdims=True) > 0
+        normals = np.where(agrees, mesh.normals, normals).astype(np.float32)
     prim.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(normals)))
     prim.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
     if mesh.colors is not None:

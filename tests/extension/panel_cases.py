@@ -294,8 +294,8 @@ async def _kill_and_resume(session: Session) -> None:
     await session.until(lambda: session.state.banner.tone == "error", "the panel to say that the worker died")
     await session.picture(_FOLDER / "failed.png")
     await session.click("banner_action")
+    # A run killed after its last chunk resumes without new frames, so no thumbnail is waited for.
     await session.until(lambda: session.state.cancel.enabled, "the resumed run")
-    await session.until(lambda: len(session.state.thumbnails) >= 1, "thumbnails again")
     await session.click("cancel")
     await session.until(lambda: not session.state.cancel.visible, "the cancelled run")
     await session.until(lambda: not _children() or session.state.resume.enabled, "the worker to end")

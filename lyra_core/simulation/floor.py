@@ -19,6 +19,7 @@ from lyra_core.types import Mesh
 
 __all__ = ["FloorMap", "floor_map", "floor_triangles", "surface_samples"]
 
+_CORNER = 4  # cells that the closing of gaps reaches into the corners of a drop, and a cell cut by its rim
 _FLAT = 0.7  # |z| of the unit normal: up to 45 degrees counts as floor
 _CHUNK = 2_000_000  # sample points per chunk; bounds memory to some 100 MB
 
@@ -103,7 +104,8 @@ def floor_map(
 
     cell: grid [m]. band: surfaces within this of floor_z are floor if level, else neither floor nor obstacle [m].
     robot_height: obstacles between band and this height block the floor below them [m].
-    Enclosed gaps narrower than four cells count as floor: a missing triangle is a fault to be found, not an edge.
+    Enclosed gaps narrower than four cells count as floor, a few cells away from wider ones: a missing triangle is a fault
+    to be found, the corner of a drop is an edge.
     """
     low = np.min([mesh.vertices.min(axis=0) for _, mesh in tiles], axis=0)[:2] - 2 * cell
     high = np.max([mesh.vertices.max(axis=0) for _, mesh in tiles], axis=0)[:2] + 2 * cell
@@ -127,7 +129,10 @@ def floor_map(
     closed = ndimage.binary_closing(np.pad(seen, 4), disc, iterations=2)[4:-4, 4:-4] if seen.any() else seen
     # Closing also fills notches of the outer border, where nothing is promised (a ceiling may still cover them).
     enclosed = np.asarray(ndimage.binary_fill_holes(seen), np.bool_)
-    gaps = np.asarray(closed, np.bool_) & enclosed & ~seen
+    holes = enclosed & ~seen
+    # Closing also rounds the corners of real drops (a stairwell, lower ground): next to one, nothing was promised either.
+    drops = ndimage.binary_dilation(holes & ~np.asarray(closed, np.bool_), disc, iterations=_CORNER, mask=holes)
+    gaps = holes & ~np.asarray(drops, np.bool_)
     nearest = np.asarray(ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True))
     height = top.reshape(shape)[tuple(nearest)] if seen.any() else np.full(shape, floor_z, np.float32)
     return FloorMap(

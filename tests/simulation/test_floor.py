@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 pytest.importorskip("pxr")
 
 from lyra_core.errors import SimulationError
+from lyra_core.meshing.floor import FloorPlan, slab
 from lyra_core.simulation import probe_without_engine
 from lyra_core.simulation.drop import FELL, LANDED, LEFT, plan_drops, run_drops
 from lyra_core.simulation.floor import floor_map, floor_triangles, surface_samples
@@ -170,3 +171,22 @@ def test_a_ragged_outer_edge_promises_no_floor_beyond_it(rng):
     probe = probe_without_engine([("a", Mesh(mesh.vertices, mesh.faces[~teeth]))])
     assert probe.rays > 2000
     assert probe.fraction == 1.0
+
+
+def test_the_corners_of_a_drop_inside_the_floor_promise_nothing_and_a_gap_beside_it_still_does():
+    """The slab of a floor with a pit of stepped rim, as lower ground leaves it, and with a missing piece beside it."""
+    cell = 0.15
+    x, y = np.abs(np.mgrid[:40, :40] - 20)
+    pit = (np.maximum(x, y) <= 3) & (x + y <= 4)
+
+    def rays(solid):
+        whole = np.ones_like(solid)
+        return probe_without_engine([("a", slab(FloorPlan(0.0, 0.02, (0.0, 0.0), cell, whole, solid, 0.0)))])
+
+    probe = rays(~pit)
+    assert probe.rays > 8000
+    assert probe.hits == probe.rays
+    gap = np.zeros_like(pit)
+    gap[10, 20] = True
+    holed = rays(~pit & ~gap)
+    assert 0 < holed.rays - holed.hits < 30

@@ -136,11 +136,14 @@ def _collision(raw: Mesh, plan: FloorPlan | None, config: MeshConfig) -> Mesh:
         body = decimate(drop_degenerate(body), config.collision_triangles)
         body = drop_degenerate(body)
     else:
+        from lyra_core.meshing.rim import crack_patch
+
         ground = slab(plan)
         body = drop_degenerate(compact(body.vertices, body.faces[~is_floor(body, plan)]))
         body = decimate(body, max(config.collision_triangles - len(ground.faces), config.collision_triangles // 2))
         body = drop_degenerate(body)
-        body = join(body, ground)
+        patch = crack_patch(body, plan, max_area=config.max_hole_area)
+        body = join(body, ground if patch is None else join(ground, patch))
     check_collider(body.vertices, body.faces)
     return with_normals(body)
 

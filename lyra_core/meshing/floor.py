@@ -15,7 +15,7 @@ from lyra_core.meshing.topology import face_normals
 from lyra_core.meshing.views import View
 from lyra_core.types import Mesh
 
-__all__ = ["FloorPlan", "find_floor", "flatten", "is_floor", "slab"]
+__all__ = ["FloorPlan", "disc", "enclosed_holes", "find_floor", "flatten", "grid_mesh", "is_floor", "slab"]
 
 _UP = 0.8  # least z of the normal of a floor face (37 degrees)
 _MAX_CELLS = 14_000  # of the slab; two triangles each
@@ -66,13 +66,14 @@ def _grid_of(
     return grid
 
 
-def _disc(radius: float, cell: float) -> NDArray[np.bool_]:
+def disc(radius: float, cell: float) -> NDArray[np.bool_]:
+    """Structuring element of a radius [m] on a grid of cells [m]."""
     n = max(1, int(np.ceil(radius / cell)))
     x, y = np.mgrid[-n : n + 1, -n : n + 1]
     return np.hypot(x, y) * cell <= radius + 0.5 * cell
 
 
-def _holes(mask: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
+def enclosed_holes(mask: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
     """Parts of the complement of mask that do not reach the border and have at most `most` cells."""
     from scipy import ndimage
 
@@ -129,16 +130,16 @@ def find_floor(mesh: Mesh, views: list[View], *, floor_z: float, voxel: float, c
     below = _large_parts(np.asarray(ndimage.binary_opening(below), np.bool_), int(np.ceil(_LEAST_DROP / cell**2)))
 
     ground = observed | (_under_cameras(views, floor_z, band, low, cell, shape) & ~below)
-    closed = np.asarray(ndimage.binary_closing(ground, _disc(0.5 * config.close_gap, cell)), np.bool_) | ground
+    closed = np.asarray(ndimage.binary_closing(ground, disc(0.5 * config.close_gap, cell)), np.bool_) | ground
     # Enclosed by floor, then by floor and what stands on it (a corner behind a cupboard), then what that encloses.
     standing = (height.min(axis=1) < 1.5) & (height.max(axis=1) > band)
     barrier = _grid_of(mesh.vertices[mesh.faces[standing]].reshape(-1, 3), low, cell, shape)
     most = int(config.max_hole_area / cell**2)
-    closed |= _holes(closed, most)
-    closed |= _holes(closed | barrier, most)
-    closed |= _holes(closed, most)
-    solid = np.asarray(ndimage.binary_dilation(closed, _disc(margin, cell)), np.bool_) & ~below
-    solid |= _holes(solid, most) & ~below  # the margin itself can close a ring
+    closed |= enclosed_holes(closed, most)
+    closed |= enclosed_holes(closed | barrier, most)
+    closed |= enclosed_holes(closed, most)
+    solid = np.asarray(ndimage.binary_dilation(closed, disc(margin, cell)), np.bool_) & ~below
+    solid |= enclosed_holes(solid, most) & ~below  # the margin itself can close a ring
     rms = float(np.sqrt(np.average(height[floor].mean(axis=1) ** 2, weights=normal[floor, 2])))
     return FloorPlan(floor_z, band, (float(low[0]), float(low[1])), cell, observed, solid, rms)
 
@@ -196,12 +197,24 @@ def is_floor(mesh: Mesh, plan: FloorPlan) -> NDArray[np.bool_]:
 
 def slab(plan: FloorPlan, cells: NDArray[np.bool_] | None = None, *, drop: float = 0.0) -> Mesh:
     """The cells (default: all solid ones) as squares of two triangles that look up, drop [m] below the plane."""
-    chosen = np.argwhere(plan.solid if cells is None else cells)
-    ny = plan.solid.shape[1] + 1
+    nx, ny = plan.solid.shape
+    level = np.full((nx + 1, ny + 1), plan.height - drop)
+    return grid_mesh(plan.solid if cells is None else cells, level, plan.origin, plan.cell)
+
+
+def grid_mesh(
+    cells: NDArray[np.bool_], corners: NDArray[np.floating], origin: tuple[float, float], cell: float
+) -> Mesh:
+    """The chosen cells of a grid as squares of two triangles that look up and share their corners.
+
+    cells: (nx, ny). corners: (nx + 1, ny + 1) heights [m]. origin: xy of the first corner [m]. cell: edge [m].
+    """
+    chosen = np.argwhere(cells)
+    ny = cells.shape[1] + 1
     corner = chosen[:, 0] * ny + chosen[:, 1]
     a, b, c, d = corner, corner + ny, corner + ny + 1, corner + 1
     faces = np.concatenate([np.stack([a, b, c], axis=1), np.stack([a, c, d], axis=1)])
     used, faces = np.unique(faces, return_inverse=True)
-    xy = np.stack([used // ny, used % ny], axis=1) * plan.cell + np.array(plan.origin)
-    vertices = np.concatenate([xy, np.full((len(xy), 1), plan.height - drop)], axis=1)
+    xy = np.stack([used // ny, used % ny], axis=1) * cell + np.array(origin)
+    vertices = np.concatenate([xy, corners.reshape(-1)[used, None]], axis=1)
     return Mesh(vertices.astype(np.float32), faces.reshape(-1, 3).astype(np.int32))

@@ -8,20 +8,20 @@ physics checks must find that it does not carry.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from lyra_core.meshing.sampling import surface_samples
 from lyra_core.types import Mesh
 
-__all__ = ["FloorMap", "floor_map", "floor_triangles", "surface_samples"]
+__all__ = ["FloorMap", "floor_map", "floor_triangles"]
 
 _CORNER = 4  # cells that the closing of gaps reaches into the corners of a drop, and a cell cut by its rim
 _FLAT = 0.7  # |z| of the unit normal: up to 45 degrees counts as floor
-_CHUNK = 2_000_000  # sample points per chunk; bounds memory to some 100 MB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,8 @@ class FloorMap:
     ----------
     origin: (x, y) [m] of the lower-left corner of cell (0, 0). cell: edge of a cell [m].
     free: bool, floor without obstacles up to robot height.
-    height: float32 [m], top of the floor in the cell; beyond the floor, that of the nearest floor cell.
+    height: float32 [m], top of the floor in the cell; in a drop inside the floor, the lowest surface down there, if
+        there is one; beyond the floor, that of the nearest floor cell.
     overhead: float32 [m], lowest surface above the floor, inf where there is none.
     inside: bool, cells with floor, holes filled; what sinks beyond them left over the edge, even under a ceiling.
     floor_z: nominal floor height [m].
@@ -63,27 +64,6 @@ class FloorMap:
         return np.stack([columns + 0.5, rows + 0.5], axis=1) * self.cell + np.asarray(self.origin)
 
 
-def surface_samples(mesh: Mesh, spacing: float) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Points (N, 3) on all triangles, no more than spacing [m] apart, with |z| of the face normal (N,); in chunks."""
-    corners = mesh.vertices[mesh.faces]
-    edges = corners[:, [1, 2, 0]] - corners
-    cross = np.cross(edges[:, 0], -edges[:, 2])
-    length = np.linalg.norm(cross, axis=1)
-    steep = np.abs(cross[:, 2]) / np.maximum(length, 1e-20)
-    splits = np.maximum(1, np.ceil(np.linalg.norm(edges, axis=2).max(axis=1, initial=0) / spacing)).astype(np.int64)
-    for n in np.unique(splits):
-        members = np.flatnonzero(splits == n)
-        i, j = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
-        keep = i + j <= n
-        u, v = (i[keep] / n).astype(np.float32), (j[keep] / n).astype(np.float32)
-        block = max(1, _CHUNK // len(u))
-        for start in range(0, len(members), block):
-            part = members[start : start + block]
-            a, e1, e2 = corners[part, :1], edges[part, :1], -edges[part, 2:3]
-            points = a + u[None, :, None] * e1 + v[None, :, None] * e2
-            yield points.reshape(-1, 3), np.repeat(steep[part], len(u)).astype(np.float32)
-
-
 def floor_triangles(mesh: Mesh, floor_z: float, band: float) -> NDArray[np.bool_]:
     """(F,) True for the triangles of the floor: level within 45 degrees, all corners within band [m] of floor_z."""
     corners = mesh.vertices[mesh.faces]
@@ -112,12 +92,14 @@ def floor_map(
     columns, rows = (int(n) for n in np.ceil((high - low) / cell))
     top = np.full(rows * columns, -np.inf, np.float32)
     overhead = np.full(rows * columns, np.inf, np.float32)
+    bottom = np.full(rows * columns, np.inf, np.float32)
     blocked = np.zeros(rows * columns, np.bool_)
     for _, mesh in tiles:
         for points, steepness in surface_samples(mesh, cell / 2):
             index = np.floor((points[:, :2] - low) / cell).astype(np.intp)
             flat = index[:, 1] * columns + index[:, 0]
             z = points[:, 2] - floor_z
+            np.minimum.at(bottom, flat, points[:, 2])
             floor = (np.abs(z) <= band) & (steepness >= _FLAT)
             np.maximum.at(top, flat[floor], points[floor, 2])
             above = z > band
@@ -135,6 +117,10 @@ def floor_map(
     gaps = holes & ~np.asarray(drops, np.bool_)
     nearest = np.asarray(ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True))
     height = top.reshape(shape)[tuple(nearest)] if seen.any() else np.full(shape, floor_z, np.float32)
+    # What rolls into a drop and lies on its ground has not fallen through; in a drop without ground it has.
+    height = np.where(
+        holes & ~gaps & np.isfinite(bottom.reshape(shape)), np.minimum(height, bottom.reshape(shape)), height
+    )
     return FloorMap(
         (float(low[0]), float(low[1])),
         cell,

@@ -11,9 +11,10 @@ pytest.importorskip("pxr")
 
 from lyra_core.errors import SimulationError
 from lyra_core.meshing.floor import FloorPlan, slab
+from lyra_core.meshing.sampling import surface_samples
 from lyra_core.simulation import probe_without_engine
 from lyra_core.simulation.drop import FELL, LANDED, LEFT, plan_drops, run_drops
-from lyra_core.simulation.floor import floor_map, floor_triangles, surface_samples
+from lyra_core.simulation.floor import floor_map, floor_triangles
 from lyra_core.simulation.protocol import BodyState
 from lyra_core.types import Mesh
 from tests.usd.synthetic import room_tiles
@@ -190,3 +191,16 @@ def test_the_corners_of_a_drop_inside_the_floor_promise_nothing_and_a_gap_beside
     gap[10, 20] = True
     holed = rays(~pit & ~gap)
     assert 0 < holed.rays - holed.hits < 30
+
+
+@pytest.mark.parametrize(("ground", "expected"), [(True, LANDED), (False, FELL)])
+def test_what_lies_on_the_ground_of_a_drop_has_not_fallen_through_and_without_ground_it_has(ground, expected, rng):
+    pit = (np.abs(np.mgrid[:40, :40] - 20) <= 6).all(axis=0)
+    plan = FloorPlan(0.0, 0.02, (0.0, 0.0), 0.1, ~pit, ~pit, 0.0)
+    tiles = [("floor", slab(plan))] + [("bottom", slab(plan, pit, drop=0.5))] * ground
+    floor = floor_map(tiles)
+    script = [[2.05, 2.05, -0.45], [0.5, 0.5, -0.45], [2.05, 2.05, -0.6]]
+    report = run_drops(
+        Scripted([script]), floor, plan_drops(floor, 3, rng), np.full(3, 0.05), seconds=1 / 12, step=1 / 120
+    )
+    assert report.outcome.tolist() == [expected, FELL, FELL]

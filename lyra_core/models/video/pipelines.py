@@ -43,13 +43,13 @@ def load_pipeline(kind: str, weights: str, *, extra: str, needs: tuple[str, ...]
 
     Parameters
     ----------
-    extra: the extra of our package that brings what it needs. needs: packages besides diffusers and transformers.
+    extra: the extra of our package that brings what it needs. needs: packages besides diffusers, transformers and accelerate.
 
     Errors: MissingDependencyError if a package, or the class in this version of diffusers, is not there; ModelError,
     with the command that fetches them, if the weights are not there or cannot be read.
     """
     do = f'pip install -U "lyra-worldgen[{extra}]"'
-    absent = [name for name in ("diffusers", "transformers", *needs) if find_spec(name) is None]
+    absent = [name for name in ("diffusers", "transformers", "accelerate", *needs) if find_spec(name) is None]
     if absent:
         raise MissingDependencyError(f"{kind} needs packages that are not installed", got=", ".join(absent), do=do)
     diffusers: Any = import_module("diffusers")  # untyped: its lazy modules cost type checkers minutes

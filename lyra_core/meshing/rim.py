@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ground between the floor and lower ground: no camera saw into the crack, but a robot must not fall through it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from lyra_core.meshing.floor import FloorPlan, disc, enclosed_holes, grid_mesh
+from lyra_core.meshing.sampling import surface_samples
+from lyra_core.types import Mesh
+
+__all__ = ["crack_patch"]
+
+_FINE = 0.05  # [m] cells at most this wide: a wheel does not fall between two of them
+_GROUND = 0.3  # least |z| of the normal of what carries (73 degrees)
+_BRIDGE = 0.15  # [m] gaps up to twice this are closed even where they lead out of the world
+_UNDER = 0.002  # [m] below what it joins, so that the joined surface stays on top
+_RELAX = 60  # rounds of averaging: the ground in a crack slopes from one side to the other
+
+
+def crack_patch(body: Mesh, plan: FloorPlan, *, max_area: float) -> Mesh | None:
+    """Squares that close the cracks beside the slab, sloping from the heights around them; None where there are none.
+
+    body: the collider without its floor [world frame]. max_area: enclosed gaps up to this area are closed [m^2].
+    A gap beside the floor alone is the slab's business: `plan` has decided on it already.
+    """
+    split = max(1, int(np.ceil(plan.cell / _FINE)))
+    cell = plan.cell / split
+    solid = np.repeat(np.repeat(plan.solid, split, axis=0), split, axis=1)
+    lowest = _ground(body, plan, cell, solid.shape)
+    lower = np.isfinite(lowest) & ~solid
+    covered = solid | lower
+    closed = np.asarray(ndimage.binary_closing(covered, disc(_BRIDGE, cell)), np.bool_) | covered
+    closed |= enclosed_holes(closed, int(max_area / cell**2))
+    gaps = closed & ~covered
+    parts = np.zeros(gaps.shape, np.int32)
+    ndimage.label(gaps, output=parts)
+    beside = np.unique(parts[ndimage.binary_dilation(lower, iterations=2)])
+    gaps &= np.isin(parts, beside[beside > 0])
+    if not gaps.any():
+        return None
+    known = np.where(solid, np.minimum(lowest, plan.height), lowest)
+    heights = _interpolated(known, gaps)
+    cells = np.asarray(ndimage.binary_dilation(gaps, np.ones((3, 3))), np.bool_) & (gaps | covered)
+    # A corner takes the lowest of its cells, so that no edge of the patch stands above what it joins.
+    field = np.where(cells, heights, np.inf)
+    padded = np.pad(field, 1, constant_values=np.inf)
+    corner = np.minimum.reduce([padded[:-1, :-1], padded[1:, :-1], padded[:-1, 1:], padded[1:, 1:]])
+    return grid_mesh(cells, corner - _UNDER, plan.origin, cell)
+
+
+def _ground(body: Mesh, plan: FloorPlan, cell: float, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """(shape) lowest surface of each cell that carries and is no higher than the floor [m], inf where there is none."""
+    out = np.full(shape, np.inf)
+    low = np.array(plan.origin)
+    for points, steepness in surface_samples(body, 0.5 * cell):
+        index = np.floor((points[:, :2] - low) / cell).astype(np.int64)
+        good = ((index >= 0) & (index < shape)).all(axis=1)
+        good &= (steepness > _GROUND) & (points[:, 2] <= plan.height + plan.band)
+        np.minimum.at(out, (index[good, 0], index[good, 1]), points[good, 2])
+    return out
+
+
+def _interpolated(known: NDArray[np.float64], gaps: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Heights of the gaps that run smoothly between the finite values of known around them."""
+    nearest = np.asarray(
+        ndimage.distance_transform_edt(~np.isfinite(known), return_distances=False, return_indices=True)
+    )
+    out = known[tuple(nearest)]
+    kernel = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]) / 4
+    for _ in range(_RELAX):
+        out = np.where(gaps, ndimage.convolve(out, kernel, mode="nearest"), out)
+    return out

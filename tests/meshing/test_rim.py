@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Cracks between the floor and lower ground."""
+
+import numpy as np
+import pytest
+
+from lyra_core.meshing.floor import FloorPlan, grid_mesh, slab
+from lyra_core.meshing.rim import crack_patch
+from lyra_core.meshing.sampling import surface_samples
+from lyra_core.meshing.topology import face_normals, join
+from lyra_core.types import Mesh
+
+CELL = 0.2
+
+
+def floor_with_pit():
+    """A floor of 8 x 8 m with a pit of 2.4 x 2.4 m in its middle."""
+    solid = ~(np.abs(np.mgrid[:40, :40] - 19.5) < 6).all(axis=0)
+    return FloorPlan(0.0, 0.02, (1.0, -3.0), CELL, solid, solid, 0.0)
+
+
+def ground(plan, size, z):
+    """A square [m] of lower ground in the middle of the pit, finer than the floor's cells."""
+    n = round(size / 0.04)
+    low = np.array(plan.origin) + 4.0 - size / 2
+    return grid_mesh(np.ones((n, n), np.bool_), np.full((n + 1, n + 1), z), (float(low[0]), float(low[1])), 0.04)
+
+
+def seen_from_above(mesh, plan):
+    """Highest surface below 5 cm cells, -inf where nothing is."""
+    top = np.full((160, 160), -np.inf)
+    for points, _ in surface_samples(mesh, 0.02):
+        index = np.floor((points[:, :2] - np.array(plan.origin)) / 0.05 - 1e-4).astype(int)
+        np.maximum.at(top, tuple(np.clip(index, 0, 159).T), points[:, 2])
+    return top
+
+
+@pytest.mark.parametrize("crack", [0.04, 0.12, 0.3])
+def test_a_crack_between_floor_and_lower_ground_is_closed_on_a_slope(crack):
+    plan = floor_with_pit()
+    body = ground(plan, 2.4 - 2 * crack, -0.3)
+    patch = crack_patch(body, plan, max_area=30.0)
+    if crack > 0.05:  # narrower than the cells that are looked at: nothing to close
+        assert patch is not None
+    joined = join(slab(plan), body) if patch is None else join(join(slab(plan), body), patch)
+    top = seen_from_above(joined, plan)
+    assert np.isfinite(top).all()
+    assert top.min() > -0.31
+    if patch is not None:
+        assert (face_normals(patch.vertices, patch.faces)[:, 2] > 0).all()
+        assert patch.vertices[:, 2].max() < 0  # the floor stays on top, the ground too
+        middle = np.abs(patch.vertices[:, :2] - np.array(plan.origin) - 4.0).max(axis=1) < 1.2 - crack - 0.11
+        assert not middle.any()
+
+
+def test_the_floor_alone_and_ground_that_meets_it_need_no_patch():
+    plan = floor_with_pit()
+    nothing = Mesh(np.zeros((3, 3), np.float32), np.zeros((0, 3), np.int32))
+    assert crack_patch(nothing, plan, max_area=30.0) is None
+    assert crack_patch(ground(plan, 2.48, -0.3), plan, max_area=30.0) is None
+
+
+def test_a_gap_larger_than_allowed_stays_open():
+    plan = floor_with_pit()
+    body = ground(plan, 0.8, -0.3)
+    assert crack_patch(body, plan, max_area=30.0) is not None
+    closed = crack_patch(body, plan, max_area=1.0)
+    assert closed is None
+
+
+def test_a_stairwell_keeps_its_depth():
+    """Ground two metres down: only the crack at its rim is closed, not the stairwell."""
+    plan = floor_with_pit()
+    body = ground(plan, 2.2, -2.0)
+    patch = crack_patch(body, plan, max_area=30.0)
+    assert patch is not None
+    top = seen_from_above(join(join(slab(plan), body), patch), plan)
+    assert np.isfinite(top).all()
+    assert (top < -1.9).sum() * 0.05**2 == pytest.approx(2.2**2, rel=0.05)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lyra_core.errors import InputError
 from lyra_core.ops.device import resolve_device
 from lyra_core.ops.quirks import Compat, quirks_of
-from lyra_core.ops.surface import view_matrices
+from lyra_core.ops.surface_data import view_matrices
 from lyra_core.types import Camera
 
 __all__ = [

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
 from lyra_core.ops.device import resolve_device
+from lyra_core.ops.landings import pixel_landings
 from lyra_core.ops.quirks import Compat, Quirks, quirks_of
 from lyra_core.ops.reliability import reliability_mask
-from lyra_core.ops.surface import view_matrices
+from lyra_core.ops.surface_data import view_matrices
 from lyra_core.types import Camera
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Reprojection",
     "Source",
-    "pixel_landings",
     "project_pixels",
     "reliability_mask",
     "reproject",
@@ -125,33 +125,6 @@ def _world_to_camera(camera: Camera) -> _F32:
     matrix = np.linalg.inv(camera.world_from_camera)
     matrix[np.abs(matrix) < 1e-14] = 0.0  # float64 rounding of exact zeros
     return matrix.astype(np.float32)
-
-
-def _apply(matrix: NDArray[np.float32], *columns: _F32 | np.float32) -> list[_F32]:
-    """Rows of matrix times columns, added in order and without fused multiply-add."""
-    rows = []
-    for row in matrix:
-        total = np.asarray(row[0] * columns[0])
-        for factor, column in zip(row[1:], columns[1:], strict=True):
-            total = total + factor * column
-        rows.append(total)
-    return rows
-
-
-def pixel_landings(depth: _F32, matrices: tuple[NDArray[np.floating], ...]) -> _F32:
-    """(H, W, 3) homogeneous (u z, v z, z) in the target of all source pixels; matrices from view_chain."""
-    row, column = np.indices(depth.shape, dtype=np.float32)
-    one = np.float32(1)
-    if len(matrices) == 4:
-        ray, world, camera, pixel = (m.astype(np.float32) for m in matrices)
-        local = [depth * part for part in _apply(ray, column, row, one)]
-        seen = _apply(camera, *_apply(world, *local, one))
-        return np.stack(_apply(pixel, *seen[:3]), axis=-1)
-    forward, offset = (m.astype(np.float32) for m in matrices)
-    half = np.float32(0.5)
-    return np.stack(
-        [depth * part + o for part, o in zip(_apply(forward, column + half, row + half, one), offset, strict=True)], -1
-    )
 
 
 def project_pixels(

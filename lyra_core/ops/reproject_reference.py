@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lyra_core.ops.reproject import pixel_landings
+from lyra_core.ops.landings import pixel_landings
 
 if TYPE_CHECKING:
     from lyra_core.kernels.reproject_launch import Pixels, Splatted

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lyra_core.ops.surface import Surface, SurfaceView, view_matrices
+from lyra_core.ops.surface_data import Surface, SurfaceView, view_matrices
 from lyra_core.types import Camera
 
 __all__ = ["render"]

@@ -64,7 +64,7 @@ class SkyShell:
         from scipy.ndimage import binary_dilation, distance_transform_edt
 
         from lyra_core.reconstruction.density import quadtree
-        from lyra_core.reconstruction.gaussians import back_project
+        from lyra_core.reconstruction.lift import back_project
         from lyra_core.reconstruction.surface import link_neighbours, slopes
 
         nearest: Any = distance_transform_edt(~frame.sky, return_distances=False, return_indices=True)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from lyra_core.ops.coverage import STRIDE, View, greedy, make_view, most_owned, owner_counts
-from lyra_core.ops.reproject import pixel_landings, view_chain
+from lyra_core.ops.landings import pixel_landings
+from lyra_core.ops.reproject import view_chain
 from lyra_core.types import Camera
 
 ROOT = Path(os.environ.get("LYRA_GOLDEN", Path(__file__).resolve().parents[2] / "../shared/golden"))

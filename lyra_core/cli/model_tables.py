@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn, Protocol
 
 import typer
 
@@ -54,23 +55,38 @@ def _write(out: Path, name: str, text: str, figures: dict[str, Any]) -> None:
     write_text(out / f"{name}.txt", text + "\n")
 
 
-def fill(
-    out: _Out, data: _Data, weights: _Weights = None, seeds: _Seeds = 3, scenes: _Scenes = 0, json_: Json = False
-) -> None:
-    """What fills holes best: classical inpainting, patch fill, the embedded model; on held-out scenes."""
+class _Report(Protocol):
+    def text(self) -> str: ...
+    def as_json(self) -> dict[str, Any]: ...
+
+
+def _tabulate(name: str, out: Path, evaluate: Callable[[], _Report], json_: bool) -> NoReturn:
+    """Run an evaluation on one thread, write its table under `name`, say it, and leave."""
 
     def task(console: Console) -> int:
         from lyra_core.training.acceleration import single_thread
-        from lyra_core.training.fill_evaluation import evaluate_fill
 
         single_thread()
-        report = evaluate_fill(_chosen(data, scenes), seeds=seeds, weights=weights, progress=_tell)
-        _write(out, "fill", report.text(), report.as_json())
+        report = evaluate()
+        _write(out, name, report.text(), report.as_json())
         console.say(report.text())
         console.result({"ok": True, "exit_code": DONE, **report.as_json()})
         return DONE
 
     raise typer.Exit(guarded(json_, task))
+
+
+def fill(
+    out: _Out, data: _Data, weights: _Weights = None, seeds: _Seeds = 3, scenes: _Scenes = 0, json_: Json = False
+) -> None:
+    """What fills holes best: classical inpainting, patch fill, the embedded model; on held-out scenes."""
+
+    def evaluate() -> _Report:
+        from lyra_core.training.fill_evaluation import evaluate_fill
+
+        return evaluate_fill(_chosen(data, scenes), seeds=seeds, weights=weights, progress=_tell)
+
+    _tabulate("fill", out, evaluate, json_)
 
 
 def ablation(
@@ -86,20 +102,14 @@ def ablation(
 ) -> None:
     """What each part of the method is worth: the paper's ablation, for the embedded model."""
 
-    def task(console: Console) -> int:
+    def evaluate() -> _Report:
         from lyra_core.training.ablation_evaluation import evaluate_ablation
-        from lyra_core.training.acceleration import single_thread
 
-        single_thread()
-        report = evaluate_ablation(
+        return evaluate_ablation(
             _chosen(data, scenes), seeds=seeds, weights=weights, plain_weights=plain_weights, progress=_tell
         )
-        _write(out, "ablation", report.text(), report.as_json())
-        console.say(report.text())
-        console.result({"ok": True, "exit_code": DONE, **report.as_json()})
-        return DONE
 
-    raise typer.Exit(guarded(json_, task))
+    _tabulate("ablation", out, evaluate, json_)
 
 
 def depth(

@@ -40,8 +40,10 @@ class FloorFit:
     method: str = "RANSAC plane through the lower part of the picture"
 
 
-def fit_floor(points: _F, up_hint: _F, rng: np.random.Generator, *, tries: int = 300) -> FloorFit | None:
-    """RANSAC plane through camera-frame points (N, 3) that lies below the camera and within 20° of level.
+def fit_floor(
+    points: _F, up_hint: _F, rng: np.random.Generator, *, tries: int = 300, tilt: float = _TILT
+) -> FloorFit | None:
+    """RANSAC plane through camera-frame points (N, 3) that lies below the camera and within tilt [rad] of level.
 
     Of the planes with support the one is taken that most points lie on or above; None if no plane has 12 % of them.
     """
@@ -58,7 +60,7 @@ def fit_floor(points: _F, up_hint: _F, rng: np.random.Generator, *, tries: int =
             continue
         normal = normal / length * (1.0 if normal @ up_hint > 0 else -1.0)
         height = -float(normal @ a)
-        if normal @ up_hint < math.cos(_TILT) or height <= 0:
+        if normal @ up_hint < math.cos(tilt) or height <= 0:
             continue
         above = sample @ normal + height
         score = float((np.abs(above) < tolerance).mean()) - 1.5 * float((above < -2 * tolerance).mean())

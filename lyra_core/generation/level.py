@@ -18,27 +18,37 @@ from lyra_core.generation.floor import FloorFit
 from lyra_core.ops.tsdf import pixel_planes
 from lyra_core.types import Camera
 
-__all__ = ["find_level"]
+__all__ = ["EYE", "find_level"]
 
 _F = NDArray[np.float64]
-_CAP = math.radians(28.0)  # how far up may lie from the direction that the lines of the photo suggest
+_CAP = math.radians(48.0)  # how far up may lie from the direction that the lines of the photo suggest
 _HINT = math.radians(15.0)  # how well those lines are trusted
 _SAMPLES = 12_000
 _LEAST = 0.02  # share of the picture that a floor must have
-_EYE = (1.45, 0.28)  # usual height of a camera over the floor [m], and its spread as a logarithm
+EYE = (1.45, 0.28)
+"""Usual height of a camera over the floor [m], and its spread as a logarithm."""
+
 _FEET = 0.9  # the lowest tenth of the picture is nearest to the camera's feet, where the ground is level
+_UNDER = 6.0  # what level ground under a surface weighs against it, as a share of the picture
 _KERNEL = 0.012  # relative width of one level in heights
 
 
 def find_level(
-    depth: NDArray[np.float32], intrinsics: _F, up_hint: _F, rng: np.random.Generator, *, metric: bool = True
+    depth: NDArray[np.float32],
+    intrinsics: _F,
+    up_hint: _F,
+    rng: np.random.Generator,
+    *,
+    eye: tuple[float, float] | None = EYE,
 ) -> FloorFit | None:
     """Up direction, camera height and share of the floor; None if no level surface lies below the camera.
 
     Parameters
     ----------
     depth: (H, W) float32 z-depth, 0 = none. intrinsics: (3, 3). up_hint: (3,) unit up in the camera frame.
-    metric: depth is in metres, so that a camera 0.5 m over a level surface more likely looks at a table.
+    eye: what the camera's height over the floor should be, in the unit of depth, and its spread as a logarithm: a camera
+        0.5 m over a level surface more likely looks at a table. None: nothing is known of the unit; then ground that lies
+        lower speaks against a surface.
     """
     height, width = depth.shape
     camera = Camera(intrinsics, np.eye(4), width, height)
@@ -53,7 +63,7 @@ def find_level(
     pixel = np.stack([columns + 0.5, rows + 0.5, np.ones(len(rows))])
     point = (np.linalg.inv(intrinsics) @ pixel).T * depth[rows, columns, None]
     up = _gravity(normal, up_hint, rows > _FEET * height)
-    found = _floor_height(point, normal, up, rows / height, metric=metric)
+    found = _floor_height(point, normal, up, rows / height, eye)
     if found is None:
         return None
     level, share = found
@@ -114,7 +124,9 @@ def _settled(normal: _F, up: _F) -> _F:
     return up
 
 
-def _floor_height(point: _F, normal: _F, up: _F, down: _F, *, metric: bool) -> tuple[float, float] | None:
+def _floor_height(
+    point: _F, normal: _F, up: _F, down: _F, eye: tuple[float, float] | None
+) -> tuple[float, float] | None:
     """Distance of the camera over the floor, and the floor's share of the picture.
 
     down: 0 at the top row of the picture to 1 at its bottom.
@@ -139,8 +151,10 @@ def _floor_height(point: _F, normal: _F, up: _F, down: _F, *, metric: bool) -> t
             continue
         near = float(on[bottom].mean()) if bottom.any() else 0.0
         score = math.log(share) + 2.2 * near
-        if metric:
-            score -= 0.5 * (math.log(at / _EYE[0]) / _EYE[1]) ** 2
+        if eye is not None:
+            score -= 0.5 * (math.log(at / eye[0]) / eye[1]) ** 2
+        else:
+            score -= _UNDER * float((level & (height > 1.15 * at)).mean())
         if best is None or score > best[0]:
             best = (score, float(np.median(height[on])), share)
     return None if best is None else (best[1], best[2])

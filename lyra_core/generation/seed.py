@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
 from lyra_core.generation.floor import FloorFit, fit_floor, level_pose, pitch_roll, settle_floor
-from lyra_core.generation.level import find_level
+from lyra_core.generation.level import EYE, find_level
 from lyra_core.generation.photo import Photo, load_photo
 from lyra_core.models.protocols import DepthEstimate, DepthModel
 from lyra_core.types import Camera, Frame
@@ -25,6 +25,8 @@ __all__ = ["SeedOptions", "SeedView", "load_photo", "make_seed", "seed_from_phot
 
 _DEFAULT_FOV = 63.0  # horizontal [deg]; a 28 mm equivalent lens, the usual phone camera
 _DEFAULT_HEIGHT = 1.5
+# Up to this confidence a depth model's metres are a guess: learned ones are off by 13 to 40 % (data/models/depth).
+_GUESSED = 0.5
 _FLOOR_SHARE = 0.15  # of the lower points on one plane; less is no floor that others could be pulled onto
 _PLANE_SHARE = 0.25  # of the lower points on one rough plane, from which it is the floor against a scrap
 _WAVES = 0.02  # spread of such a plane, as a share of the camera's height
@@ -116,6 +118,11 @@ class SeedView:
         object.__setattr__(self, "sky", frozen_array(self.sky, size, np.bool_, "SeedView.sky"))
 
     @property
+    def scale_is_a_guess(self) -> bool:
+        """True if nobody measured the metres: the usual camera height, or a depth model that is not sure."""
+        return self.scale_source in ("default camera height", "depth") and self.scale_confidence <= _GUESSED
+
+    @property
     def intrinsics(self) -> NDArray[np.float64]:
         """(3, 3) K in working pixels."""
         return self.camera.intrinsics
@@ -164,7 +171,11 @@ def _points(depth: NDArray[np.float32], intrinsics: NDArray[np.float64], rows: s
 
 
 def _floor(
-    estimate: DepthEstimate, photo: Photo, intrinsics: NDArray[np.float64], rng: np.random.Generator
+    estimate: DepthEstimate,
+    photo: Photo,
+    intrinsics: NDArray[np.float64],
+    camera_height: float | None,
+    rng: np.random.Generator,
 ) -> FloorFit:
     """The model's own floor if it has one, else a plane fitted to the lower part of the picture."""
     if estimate.up is not None and estimate.camera_height is not None:
@@ -177,7 +188,9 @@ def _floor(
 
     gray = cv2.cvtColor((photo.rgb * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
     up = np.asarray(estimate.up) if estimate.up is not None else estimate_up(gray, intrinsics, estimate.sky).up
-    found = find_level(estimate.depth, intrinsics, up, rng, metric=estimate.kind == "metric")
+    # A camera that is known to be low looks at a floor, not at a table; the model's metres may be a third off.
+    eye = EYE if camera_height is None else (camera_height, 0.4)
+    found = find_level(estimate.depth, intrinsics, up, rng, eye=eye if estimate.kind == "metric" else None)
     if found is None or found.inliers < _FLOOR_SHARE:
         found = _better_floor(
             found, fit_floor(_points(estimate.depth, intrinsics, slice(photo.height // 3, None)), up, rng)
@@ -210,9 +223,9 @@ def _measured_length(
         u, v = x * photo.scale - photo.offset[0], y * photo.scale - photo.offset[1]
         if not (0 <= u < photo.width and 0 <= v < photo.height):
             raise InputError(
-                "A point of the known length lies outside the photo",
-                got=f"({x:g}, {y:g}) in a photo of {photo.original_size[0]}x{photo.original_size[1]}",
-                do="Give pixels of the upright original",
+                "A point of the known length lies outside the picture",
+                got=f"({x:g}, {y:g}) in a picture of {photo.original_size[0]}x{photo.original_size[1]}",
+                do="Give pixels of the upright original photo, or of the frame that was named",
             )
         z = float(depth[int(v), int(u)])
         if z <= 0:
@@ -280,12 +293,14 @@ def make_seed(photo: Photo, depth_model: DepthModel, options: SeedOptions, rng: 
     """Depth, scale and level pose of a loaded photo. Raises InputError for options that do not fit the photo."""
     intrinsics, focal_source = _intrinsics(photo, options.fov)
     estimate = depth_model.estimate(np.array(photo.rgb), intrinsics=intrinsics)
-    floor = _floor(estimate, photo, intrinsics, rng)
+    floor = _floor(estimate, photo, intrinsics, options.camera_height, rng)
     measured = None if options.known_length is None else _measured_length(options, photo, estimate.depth, intrinsics)
     factor, scale_source, confidence = _scale(options, estimate, floor, measured)
     rgb, depth, sky = _sharp_edges(photo.rgb, estimate.depth * np.float32(factor), np.array(estimate.sky))
     height = floor.height * factor
     notes = [*photo.notes, *estimate.notes]
+    if scale_source == "depth" and confidence <= _GUESSED:
+        notes.append("scale guessed by the depth model (--camera-height or --known-length sets it)")
     if scale_source == "default camera height":
         notes.append(f"scale guessed: the camera is taken to be {_DEFAULT_HEIGHT} m over the floor (--camera-height)")
     if focal_source == "default":

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """How depth of later frames drifts from the truth along a path, and who fills unseen depth best.
 
-    python -m lyra_core.training.depth_drift [--rooms 3] [--frames 81] [--data DATA] [--out data/evaluations/depth_drift.json]
+    python -m lyra_core.training.depth_drift [--rooms 3] [--outdoors 2] [--levels FOLDER --level-walks 2] \\
+        [--frames 81] [--data DATA] [--out data/evaluations/depth_drift.json]
 
-Drift: a walk of 81 frames through held-out rooms. The colour of every frame is the true one, its depth is decided as the
-chunk loop does, and enters the memory that the next frame sees. Frame 0 has its true depth, or an estimated one in the
-true unit. Nothing is scaled afterwards.
+Drift: walks of 81 frames through held-out rooms, outdoor scenes and levels (drift_walks.py). The colour of every frame is
+the true one, its depth is decided as the chunk loop does, and enters the memory that the next frame sees. Frame 0 has its
+true depth, or an estimated one in the true unit. Nothing is scaled afterwards.
 
 Holes (with --data): pairs of held-out views (view_clusters.py). The first view's true depth is in memory; the figure is
-the error of the second view's depth where the memory knows nothing.
+the error of the second view's depth where the memory knows nothing. Tables of --out that are not asked for stay.
 """
 
 from __future__ import annotations
@@ -29,21 +30,21 @@ from lyra_core.geometry.projection import unproject
 from lyra_core.memory import SpatialMemory
 from lyra_core.models.depth.completion import complete_depth, join_known
 from lyra_core.models.depth.embedded import EmbeddedDepth
-from lyra_core.models.protocols import DepthModel
+from lyra_core.models.protocols import DepthEstimate, DepthModel
 from lyra_core.models.video.fill.clean import trusted
 from lyra_core.models.video.fill.geometry import complete_geometry
-from lyra_core.training.rooms import ground_truth_frame, make_room
+from lyra_core.training.acceleration import single_thread
+from lyra_core.training.drift_walks import Walk, level_walks, outdoor_walk, room_walk
 from lyra_core.training.view_clusters import Cluster, ClusterStore
 from lyra_core.types import Frame, Guide
 
-__all__ = ["METHODS", "STARTS", "main", "run_drift", "run_holes"]
+__all__ = ["METHODS", "STARTS", "drift_table", "main", "run_drift", "run_holes"]
 
 _LOG = logging.getLogger(__name__)
 _F32 = NDArray[np.float32]
 
 STARTS = ("true", "estimated")
 METHODS = ("completion", "estimate joined", "estimate scaled", "planes")
-_HELD_OUT = 900_000  # first seed of rooms that nobody trained on
 _SKY = 60.0  # metres from which a filled hole counts as sky
 
 
@@ -120,31 +121,44 @@ def _walk(truth: Sequence[Frame], model: DepthModel, method: str, start: str) ->
         yield _error(found.depth, np.asarray(frame.depth))
 
 
+class _Remembering:
+    """A depth model that says of a picture what it said before: methods and starts share its estimates."""
+
+    def __init__(self, model: DepthModel) -> None:
+        self.name, self._model, self._said = model.name, model, {}
+
+    def estimate(
+        self, rgb: _F32, *, intrinsics: NDArray[np.float64], sky: NDArray[np.bool_] | None = None
+    ) -> DepthEstimate:
+        key = rgb.tobytes()
+        if key not in self._said:
+            self._said[key] = self._model.estimate(rgb, intrinsics=intrinsics, sky=sky)
+        return self._said[key]
+
+
 def run_drift(
+    walks: Sequence[Walk],
     *,
     model: DepthModel | None = None,
-    rooms: int = 3,
-    frames: int = 81,
-    size: tuple[int, int] = (192, 112),
     methods: Sequence[str] = METHODS,
     starts: Sequence[str] = STARTS,
-) -> dict[str, dict[str, list[float]]]:
-    """Mean AbsRel of frames 0 .. frames - 1 over held-out rooms, by start and method.
+) -> dict[str, dict[str, list[list[float]]]]:
+    """AbsRel of each frame of each walk, by start and method.
 
     model: a depth model; None: the embedded one with a single pass (the loop's is slower and a little better).
-    size: width and height in pixels. methods, starts: of METHODS and STARTS.
+    methods, starts: of METHODS and STARTS.
     """
     model = EmbeddedDepth(coarse=40_000, fine=0, flip=False) if model is None else model
     rows: dict[str, dict[str, list[list[float]]]] = {start: {name: [] for name in methods} for start in starts}
-    for number in range(rooms):
-        room = make_room(_HELD_OUT + number)
-        path = room.offset_loop(frames, width=size[0], height=size[1])
-        truth = [ground_truth_frame(room, camera, i) for i, camera in enumerate(path)]
+    for walk in walks:
+        truth = walk.frames()
+        remembering = _Remembering(model)
         for start in starts:
             for name in methods:
-                rows[start][name].append(list(_walk(truth, model, name, start)))
-                _LOG.info("room %d, %s depth, %s: last %.3f", number, start, name, rows[start][name][-1][-1])
-    return {s: {m: np.nanmean(np.array(r), axis=0).tolist() for m, r in by.items()} for s, by in rows.items()}
+                asked = model if name == "completion" else remembering
+                rows[start][name].append(list(_walk(truth, asked, name, start)))
+                _LOG.info("%s, %s depth, %s: last %.3f", walk.name, start, name, rows[start][name][-1][-1])
+    return rows
 
 
 def _on_the_floor(cluster: Cluster) -> list[Frame]:
@@ -201,21 +215,40 @@ def run_holes(
     return out
 
 
-def _table(drift: dict[str, dict[str, list[float]]]) -> str:
-    some = next(iter(next(iter(drift.values())).values()))
-    shown = sorted({0, *range(10, len(some), 10), len(some) - 1})
-    lines = ["| first depth | later depth | " + " | ".join(f"frame {i}" for i in shown) + " |"]
-    lines.append("|" + "---|" * (2 + len(shown)))
-    for start, by in drift.items():
-        for name, row in by.items():
-            lines.append(f"| {start} | {name} | " + " | ".join(f"{row[i]:.3f}" for i in shown) + " |")
+def drift_table(drift: dict[str, dict[str, dict[str, list[list[float]]]]]) -> str:
+    """Mean AbsRel over the walks of each kind at every twentieth frame and the tenth, as Markdown."""
+    some = next(iter(next(iter(next(iter(drift.values())).values())).values()))
+    last = len(some[0]) - 1
+    shown = sorted({i for i in (0, 10, 20, 40, 60) if i <= last} | {last})
+    lines = ["| walks | first depth | later depth | " + " | ".join(f"frame {i}" for i in shown) + " |"]
+    lines.append("|" + "---|" * (3 + len(shown)))
+    for kind, by_start in drift.items():
+        for start, by in by_start.items():
+            for name, rows in by.items():
+                mean = np.nanmean(np.array(rows), axis=0)
+                lines.append(
+                    f"| {kind} ({len(rows)}) | {start} | {name} | " + " | ".join(f"{mean[i]:.3f}" for i in shown) + " |"
+                )
     return "\n".join(lines)
+
+
+def _walks(given: argparse.Namespace) -> dict[str, list[Walk]]:
+    size = (192, 112)
+    out = {
+        "rooms": [room_walk(i, given.frames, size) for i in range(given.rooms)],
+        "outdoors": [outdoor_walk(i, given.frames, size) for i in range(given.outdoors)],
+        "levels": [] if given.levels is None else level_walks(given.levels, given.level_walks, given.frames, size),
+    }
+    return {kind: walks for kind, walks in out.items() if walks}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line; see the module's text."""
     parser = argparse.ArgumentParser(prog="python -m lyra_core.training.depth_drift")
     parser.add_argument("--rooms", type=int, default=3)
+    parser.add_argument("--outdoors", type=int, default=2)
+    parser.add_argument("--levels", type=Path, default=None, help="folder that holds the .pk3 archives")
+    parser.add_argument("--level-walks", type=int, default=2)
     parser.add_argument("--frames", type=int, default=81)
     parser.add_argument("--data", type=Path, default=None, help="folder of view_clusters, for the table of holes")
     parser.add_argument("--clusters", type=int, default=24)
@@ -223,15 +256,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    single_thread()
     model = EmbeddedDepth(given.weights, coarse=40_000, fine=0, flip=False)
-    figures: dict[str, Any] = {"weights_complete": model.completes}
+    methods = METHODS if model.completes else METHODS[1:]  # without the branch, completion is the joined estimate
+    figures: dict[str, Any] = {}
+    if given.out is not None and given.out.exists():
+        figures = json.loads(given.out.read_text())
     if given.data is not None:
-        figures["holes"] = run_holes(given.data, model=model, clusters=given.clusters)
-    if given.rooms:
-        figures["drift"] = run_drift(model=model, rooms=given.rooms, frames=given.frames)
-        _LOG.info("%s", _table(figures["drift"]))
+        figures["holes"] = run_holes(given.data, model=model, clusters=given.clusters, methods=methods)
+    walks = _walks(given)
+    if walks:
+        figures["walks"] = {kind: [walk.name for walk in some] for kind, some in walks.items()}
+        figures["drift"] = {kind: run_drift(some, model=model, methods=methods) for kind, some in walks.items()}
+        _LOG.info("%s", drift_table(figures["drift"]))
     if given.out is not None:
-        given.out.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
+        given.out.write_text(json.dumps(_rounded(figures), indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def _rounded(value: Any) -> Any:
+    """Figures to four digits; what was not measured becomes null."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    if isinstance(value, float):
+        return round(value, 4) if np.isfinite(value) else None
+    return value
 
 
 if __name__ == "__main__":

@@ -24,13 +24,23 @@ from numpy.typing import NDArray
 from lyra_core.models.depth.embedded import EmbeddedDepth
 from lyra_core.models.depth.prior import PriorDepth
 from lyra_core.models.protocols import DepthEstimate, DepthModel
-from lyra_core.training.depth_metrics import affine_r2, depth_errors, edge_sharpness
+from lyra_core.training.depth_metrics import affine_r2, depth_errors, edge_sharpness, flying_share
 from lyra_core.training.view_store import View, ViewStore
 
 __all__ = ["ConstantDepth", "evaluate_model", "evaluate_motorcycle", "main", "table"]
 
 _LOG = logging.getLogger(__name__)
-_COLUMNS = ("absrel", "absrel_median", "delta1", "metric_absrel", "edge", "sky_iou", "false_sky", "up_degrees")
+_COLUMNS = (
+    "absrel",
+    "absrel_median",
+    "delta1",
+    "metric_absrel",
+    "edge",
+    "flying",
+    "sky_iou",
+    "false_sky",
+    "up_degrees",
+)
 _MODELS = ("embedded", "prior", "constant")
 _MOTORCYCLE_BASELINE = 193.001  # mm, as published with the picture
 _MOTORCYCLE_OFFSET = 124.343  # pixels between the two principal points at the published full size of 2964 pixels
@@ -68,6 +78,8 @@ def _row(model: DepthModel, view: View) -> dict[str, float] | None:
         return None
     edge = edge_sharpness(found.depth, view.depth)
     row["edge"] = np.nan if edge is None else edge
+    flying = flying_share(found.depth, view.depth)
+    row["flying"] = np.nan if flying is None else flying
     sky = model.estimate(rgb, intrinsics=intrinsics).sky
     union = (true_sky | sky).sum()
     row["sky_iou"] = float((true_sky & sky).sum() / union) if true_sky.mean() > 0.01 else np.nan

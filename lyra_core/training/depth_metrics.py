@@ -1,13 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
+# The stubs of cv2 lose dtypes:
+# pyright: reportArgumentType=false, reportCallIssue=false
 """Figures of merit of a depth map."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["affine_r2", "depth_errors", "edge_sharpness", "mean_errors"]
+__all__ = ["affine_r2", "depth_errors", "edge_sharpness", "flying_share", "mean_errors"]
 
 _JUMP = 0.25  # of log depth across two pixels: an occlusion edge
 
@@ -61,3 +64,31 @@ def edge_sharpness(estimate: NDArray[np.float32], truth: NDArray[np.float32], *,
     if ok.sum() < 50:
         return None
     return float(np.clip(np.median(own_jump[ok] / true_jump[ok]), 0, 1.5))
+
+
+def flying_share(
+    estimate: NDArray[np.float32], truth: NDArray[np.float32], *, reach: int | None = None
+) -> float | None:
+    """Share of the pixels beside true occlusion edges whose estimated depth hangs between a near and a far surface.
+
+    A pixel counts as hanging if it keeps more than a quarter of the span of log depth around it from both of its ends.
+    As geometry such pixels are skirts that tie a column to the wall behind it. 0 is right; the truth itself gives a few
+    hundredths (slanted surfaces beside edges). None where the view has too few edges.
+
+    reach: [px] distance from an edge, and half of the window that is looked at; None: 1/130 of the picture's width, at
+        least 3.
+    """
+    reach = max(3, round(truth.shape[1] / 130)) if reach is None else reach
+    surface = np.isfinite(truth) & (truth > 0) & (estimate > 0)
+    true_log = np.log(np.where(surface, truth, 1e3)).astype(np.float32)
+    own_log = np.log(np.maximum(estimate, 1e-3)).astype(np.float32)
+    side, window = np.ones((3, 3), np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    edge = cv2.dilate(true_log, side) - cv2.erode(true_log, side) > _JUMP
+    beside = (cv2.dilate(edge.astype(np.uint8), window) > 0) & surface
+    high, low = cv2.dilate(own_log, window), cv2.erode(own_log, window)
+    span = high - low
+    looked_at = beside & (span > 0.15)  # below it the estimate shows no edge at all: edge_sharpness tells that
+    if looked_at.sum() < 50:
+        return None
+    hanging = np.minimum(own_log - low, high - own_log) > 0.25 * span
+    return float(hanging[looked_at].mean())

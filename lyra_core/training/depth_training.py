@@ -34,13 +34,14 @@ from lyra_core.models.depth.encoder import fold_imagenet_weights
 from lyra_core.models.depth.inference import run_network
 from lyra_core.models.depth.network import DepthNetwork
 from lyra_core.models.depth.weights import load_state, write_weights
+from lyra_core.training.checkpoints import shipped_weights
 from lyra_core.training.depth_augment import Sample, augment
 from lyra_core.training.depth_hints import HintSettings, with_hint
 from lyra_core.training.depth_loss import LossWeights, depth_loss, elevation_target
 from lyra_core.training.depth_metrics import depth_errors, mean_errors
 from lyra_core.training.view_store import ViewStore
 
-__all__ = ["Batch", "average_weights", "export", "imagenet_encoder", "main", "make_batch", "rate_factor", "train"]
+__all__ = ["Batch", "export", "imagenet_encoder", "main", "make_batch", "rate_factor", "train"]
 
 _LOG = logging.getLogger(__name__)
 _TOLD = HintSettings(share=1.0, blind=0.0, sparse=0.0)
@@ -264,26 +265,12 @@ def train(config: DictConfig) -> None:
                 log.write(json.dumps({"step": state.step, "samples": state.samples, **figures}) + "\n")
 
 
-def average_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Mean of several checkpoints' weights: does for a run cut short what a falling learning rate does for a whole one."""
-    return {name: torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]}
-
-
 def export(config: DictConfig, folder: Path, checkpoints: Sequence[Path] = (), hint: Path | None = None) -> None:
     """Write the averaged weights of the last checkpoint, or the mean of several checkpoints, as the model that ships.
 
     hint: checkpoint of a run with train_only=hint. whose completion is joined to them.
     """
-    paths = list(checkpoints) or [Path(config.run) / "checkpoint.pt"]
-    states = [torch.load(path, weights_only=True, map_location="cpu") for path in paths]
-    places = ("data", "run", "imagenet", "init")  # paths of the machine that trained say nothing about the model
-    plain = {
-        key: OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
-        for key, value in config.items()
-        if key not in places
-    }
-    facts = {"step": states[-1]["step"], "samples": states[-1]["samples"], "averaged": len(states), "training": plain}
-    weights = average_weights([state["ema"] for state in states])
+    weights, facts = shipped_weights(config, checkpoints, leave_out=("init",))
     if hint is not None:
         told = torch.load(hint, weights_only=True, map_location="cpu")
         weights |= {name: value for name, value in told["ema"].items() if name.startswith("hint.")}

@@ -29,7 +29,8 @@ from torch import Tensor, nn
 from lyra_core.models.video.embedded.network import FillNetwork, Shape
 from lyra_core.models.video.embedded.weights import write_weights
 from lyra_core.training.acceleration import Runtime
-from lyra_core.training.depth_training import average_weights, imagenet_encoder, rate_factor
+from lyra_core.training.checkpoints import shipped_weights
+from lyra_core.training.depth_training import imagenet_encoder, rate_factor
 from lyra_core.training.fill_batches import FillBatch, Stores, fill_with, make_batch, open_stores, stack_samples
 from lyra_core.training.fill_loss import FillWeights, PatchCritic, adversary_loss, critic_loss, fill_loss
 from lyra_core.training.fill_samples import Filled, FillSample, cluster_sample
@@ -242,17 +243,9 @@ def _tests(config: DictConfig) -> Stores | None:
 
 def export(config: DictConfig, folder: Path, checkpoints: Sequence[Path] = ()) -> None:
     """Write the averaged weights of the last checkpoint, or the mean of several checkpoints, as the model that ships."""
-    paths = list(checkpoints) or [Path(config.run) / "checkpoint.pt"]
-    states = [torch.load(path, weights_only=True, map_location="cpu") for path in paths]
-    places = ("data", "run", "imagenet", "network")  # paths of the machine that trained say nothing about the model
-    plain = {
-        key: OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
-        for key, value in config.items()
-        if key not in places
-    }
-    facts = {"step": states[-1]["step"], "samples": states[-1]["samples"], "averaged": len(states), "training": plain}
+    weights, facts = shipped_weights(config, checkpoints, leave_out=("network",))
     shape = cast(dict[str, Any], OmegaConf.to_object(config.network))
-    write_weights(folder, average_weights([state["ema"] for state in states]), shape, facts)
+    write_weights(folder, weights, shape, facts)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

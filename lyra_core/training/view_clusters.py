@@ -29,7 +29,17 @@ from lyra_core.training.level_views import camera_at
 from lyra_core.training.renderer import TexturedScene, auto_exposure, render
 from lyra_core.types import Camera
 
-__all__ = ["SIZE", "VIEWS", "Cluster", "ClusterStore", "main", "moved_view", "render_cluster", "write_clusters"]
+__all__ = [
+    "SIZE",
+    "VIEWS",
+    "Cluster",
+    "ClusterStore",
+    "is_clear",
+    "main",
+    "moved_view",
+    "render_cluster",
+    "write_clusters",
+]
 
 _LOG = logging.getLogger(__name__)
 SIZE = (192, 108)
@@ -69,7 +79,7 @@ def moved_view(camera: Camera, reach: float, rng: np.random.Generator) -> Camera
     return camera.moved(pose)
 
 
-def _clear(scene: TexturedScene, start: NDArray[np.float64], end: NDArray[np.float64]) -> bool:
+def is_clear(scene: TexturedScene, start: NDArray[np.float64], end: NDArray[np.float64]) -> bool:
     """Nothing stands between two points [m], nor within 0.25 m behind the second."""
     way = end - start
     length = float(np.linalg.norm(way))
@@ -98,7 +108,7 @@ def render_cluster(
         solid = depth[np.isfinite(depth)]
         reach = float(np.median(solid)) if len(solid) else 5.0
         new = moved_view(cameras[at], reach, rng)
-        if not _clear(scene, cameras[at].center, new.center):
+        if not is_clear(scene, cameras[at].center, new.center):
             continue
         picture = _picture(scene, new, exposure)
         if np.percentile(picture[1], 5) < 0.3 or np.isinf(picture[1]).mean() > 0.7:

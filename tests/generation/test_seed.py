@@ -306,9 +306,16 @@ def test_depth_files_round_trip_in_their_unit(tmp_path, suffix):
     np.testing.assert_allclose(read_depth(path, unit=unit), truth, atol=tolerance, rtol=1e-6)
 
 
+def test_a_depth_file_may_be_in_any_metres_per_unit(tmp_path):
+    path = tmp_path / "d.npy"
+    np.save(path, np.full((50, 50), 4.0))
+    np.testing.assert_allclose(read_depth(path, unit="0.25"), 1.0, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("array", "unit", "words"),
     [
+        (np.ones((50, 50)), "0", "unit"), (np.ones((50, 50)), "-2", "unit"), (np.ones((50, 50)), "inf", "unit"),
         (np.ones((4, 5, 6)), "m", "shape"), (np.full((50, 50), np.nan), "m", "NaN"), (-np.ones((50, 50)), "m", "negative"),
         (np.zeros((50, 50)), "m", "empty"), (np.ones((50, 50)), "furlong", "unit"),
     ],

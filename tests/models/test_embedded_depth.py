@@ -199,7 +199,7 @@ def test_a_blurred_step_becomes_two_plateaus_and_a_ramp_stays():
     assert between.sum() == 0
     assert ((blurred > 0.15) & (blurred < 0.85)).sum() > 20
     ramp = np.tile(np.linspace(0, 2, 40, dtype=np.float32), (20, 1))
-    np.testing.assert_allclose(snap_edges(ramp)[:, 4:-4], ramp[:, 4:-4], atol=1e-6)
+    np.testing.assert_allclose(snap_edges(ramp), ramp, atol=1e-6)  # up to the border
 
 
 def test_a_depth_edge_moves_onto_the_colour_edge():

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from lyra_core.geometry import intrinsics_from_fov
 from lyra_core.models.video.embedded.network import FillNetwork, Shape
@@ -15,6 +16,7 @@ from lyra_core.training.ablation_evaluation import camera_error, evaluate_ablati
 from lyra_core.training.fill_evaluation import evaluate_fill
 from lyra_core.training.fill_metrics import feature_distance
 from lyra_core.training.fill_samples import cluster_frames
+from lyra_core.training.history_evaluation import HISTORIES, evaluate_history, table
 from lyra_core.training.view_clusters import SIZE, Cluster
 from lyra_core.types import Camera
 
@@ -104,3 +106,24 @@ def test_a_feature_distance_is_the_same_when_it_is_asked_for_again(scene):
     assert first > 0
     assert feature_distance(a, a, where) == 0
     assert feature_distance(a, b, where) == first
+
+
+def test_an_untrained_network_says_the_same_whatever_history_it_is_given(scene, weights):
+    figures = evaluate_history([("rooms0", scene)], seeds=2, weights=weights)
+    assert figures["views"] >= 1
+    values = {figures["psnr"][name][0] for name in HISTORIES}
+    assert len(values) == 1
+    assert all(row["verdict"] == "tie" and row["change"] == 0 for row in figures["against_none"].values())
+    assert "against none +0.000" in table(figures)
+
+
+def test_a_network_that_listens_to_its_past_is_told_from_one_that_does_not(scene, tmp_path):
+    torch.manual_seed(0)
+    net = FillNetwork(Shape(patch_channels=16, bottleneck=32, blocks=1, heads=2, context=False))
+    with torch.no_grad():
+        for name, weight in net.named_parameters():
+            if name in ("head.weight", "up.weight", "past.weight", "blocks.0.keys.weight", "blocks.0.out.weight"):
+                weight.normal_(0, 0.3)
+    write_weights(tmp_path, net.state_dict(), net.shape.plain(), {"step": 0})
+    figures = evaluate_history([("rooms0", scene)], seeds=1, weights=tmp_path)
+    assert all(row["change"] > 0.5 for row in figures["against_none"].values())

@@ -9,9 +9,10 @@ import torch
 from lyra_core.models.depth.network import DepthNetwork
 from lyra_core.training import depth_training
 from lyra_core.training.depth_augment import Sample
-from lyra_core.training.depth_drift import run_drift
+from lyra_core.training.depth_drift import drift_table, run_drift
 from lyra_core.training.depth_hints import HintSettings, seen_from_elsewhere, with_hint
 from lyra_core.training.depth_training import make_batch
+from lyra_core.training.drift_walks import outdoor_walk, room_walk
 from tests.training.test_depth_training import _config, stores  # noqa: F401 - a fixture
 
 FOCAL, CENTER = 80.0, (48.0, 32.0)
@@ -100,8 +101,23 @@ def test_teaching_completion_alone_leaves_the_estimate_bit_for_bit_as_it_was(sto
 
 def test_drift_is_nothing_where_the_model_knows_the_truth():
     """Frame 0 is exact, and what the memory shows again stays near it."""
-    figures = run_drift(rooms=1, frames=4, size=(96, 64), methods=("estimate joined",), starts=("true",))
-    row = figures["true"]["estimate joined"]
+    figures = run_drift([room_walk(0, 4, (96, 64))], methods=("estimate joined",), starts=("true",))
+    (row,) = figures["true"]["estimate joined"]
     assert len(row) == 4
     assert row[0] == 0.0
     assert max(row) < 0.2
+    table = drift_table({"rooms": figures})
+    assert f"| rooms (1) | true | estimate joined | 0.000 | {row[-1]:.3f} |" in table
+
+
+def test_an_outdoor_walk_goes_out_and_comes_back_beside_itself_through_nothing():
+    walk = outdoor_walk(0, 9, (96, 64))
+    places = np.array([camera.center for camera in walk.path])
+    assert 0.7 < np.linalg.norm(places[4] - places[0]) < 2.6  # metres, at the turning point
+    assert np.linalg.norm(places[-1] - places[0]) == pytest.approx(0.12, abs=1e-6)
+    for frame in walk.frames():
+        solid = np.asarray(frame.depth)[~np.asarray(frame.sky)]
+        assert np.percentile(solid, 2) > 0.2
+        assert len(solid) > 0.3 * frame.sky.size
+    again = outdoor_walk(0, 9, (96, 64))
+    assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(walk.frames(), again.frames(), strict=True))

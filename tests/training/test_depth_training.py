@@ -5,6 +5,7 @@
 import itertools
 import json
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,10 +13,11 @@ from omegaconf import OmegaConf
 
 from lyra_core.errors import ConfigError, InputError
 from lyra_core.models.depth.encoder import Encoder
+from lyra_core.models.depth.upsample import snap_edges
 from lyra_core.training import depth_evaluation, depth_training
 from lyra_core.training.depth_augment import augment
 from lyra_core.training.depth_loss import LossWeights, depth_loss, elevation_target
-from lyra_core.training.depth_metrics import affine_r2, depth_errors, edge_sharpness
+from lyra_core.training.depth_metrics import affine_r2, depth_errors, edge_sharpness, flying_share
 from lyra_core.training.depth_training import make_batch, rate_factor
 from lyra_core.training.view_store import SHAPES, View, ViewStore, write_shard
 
@@ -217,3 +219,17 @@ def test_figures_of_merit_know_right_from_wrong():
     step[:, 25:] = 4
     assert edge_sharpness(step, step) == pytest.approx(1)
     assert edge_sharpness(np.ones_like(step), step) == pytest.approx(0)
+
+
+def test_a_skirt_between_a_column_and_the_wall_flies_and_a_step_does_not():
+    truth = np.full((60, 80), 6.0, np.float32)
+    truth[:, 30:50] = 2.0
+    skirt = np.asarray(cv2.GaussianBlur(truth, (0, 0), 2.0), np.float32)
+    assert flying_share(truth, truth) == pytest.approx(0)
+    share = flying_share(skirt, truth)
+    assert share is not None
+    assert share > 0.3
+    snapped = flying_share(np.exp(snap_edges(np.log(skirt))).astype(np.float32), truth)
+    assert snapped is not None
+    assert snapped < 0.5 * share
+    assert flying_share(np.full_like(truth, 3.0), truth) is None  # no edge in it at all: edge_sharpness tells

@@ -119,7 +119,7 @@ class EmbeddedDepth:
             mask = np.asarray(sky, bool)
         depth = np.exp(upsample_log_depth(snap_edges(found.log_depth), rgb))
         depth = np.where(mask, 0.0, np.clip(depth, 0.05, _FARTHEST)).astype(np.float32)
-        notes = ("Depth is a learned estimate from one photo; its scale is a guess.",)
+        notes = ("Depth is a learned estimate from one photo.",)
         # How well the rays agree on gravity; it hardly predicts the error of depth (correlation 0.15 on held-out levels).
         confidence = float(np.clip(0.5 - found.up_spread / np.radians(6.0), 0.2, 0.5))
         return DepthEstimate(depth, mask, kind="metric", up=found.up, confidence=confidence, notes=notes)

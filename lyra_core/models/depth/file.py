@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -46,14 +47,28 @@ def _read_png(path: Path) -> NDArray[np.float64]:
     return image.astype(np.float64)
 
 
+def _metres_per(unit: str) -> float:
+    if unit in _UNITS:
+        return _UNITS[unit]
+    try:
+        metres = float(unit)
+    except ValueError:
+        metres = math.nan
+    if not (math.isfinite(metres) and metres > 0):
+        raise InputError(
+            "Unknown unit of depth", got=unit, do=f"{did_you_mean(unit, _UNITS)}; or give metres per unit, a number > 0"
+        )
+    return metres
+
+
 def read_depth(path: str | Path, *, unit: str = "m") -> NDArray[np.float32]:
     """(H, W) float32 z-depth [m] of a file in this unit; 0 where there is none (0, inf or beyond 10 km).
 
+    unit: m, cm, mm, km, in, ft, or metres per unit as a number.
     Raises InputError for a missing or unreadable file, an unknown unit, a wrong shape, NaN or negative values.
     """
     path = Path(path)
-    if unit not in _UNITS:
-        raise InputError("Unknown unit of depth", got=unit, do=did_you_mean(unit, _UNITS))
+    metres = _metres_per(unit)
     if not path.is_file():
         raise InputError("The depth file does not exist", got=str(path), do="Check the path")
     readers = {".npz": _read_npz, ".exr": read_exr, ".png": _read_png, ".npy": lambda p: np.load(p, allow_pickle=False)}
@@ -77,7 +92,7 @@ def read_depth(path: str | Path, *, unit: str = "m") -> NDArray[np.float32]:
         )
     if (values < 0).any():
         raise InputError("Depth must not be negative", got=f"least value {values.min():g}", do="Save z-depth, not -z")
-    depth = values * _UNITS[unit]
+    depth = values * metres
     depth[~np.isfinite(depth) | (depth > _FAR)] = 0.0
     if (depth > 0).mean() < 0.05:
         raise InputError(

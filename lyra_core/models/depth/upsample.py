@@ -20,18 +20,35 @@ _JUMP = 0.10  # of log depth within a 3x3 neighbourhood: a discontinuity, not a 
 _COLOUR_SIGMA = 0.07  # sRGB distance at which two pixels are probably different things
 
 
-def snap_edges(log_depth: NDArray[np.float32], *, reach: int = 2, jump: float = 0.16) -> NDArray[np.float32]:
+def snap_edges(
+    log_depth: NDArray[np.float32], *, reaches: tuple[int, ...] = (2, 3), jump: float = 0.16
+) -> NDArray[np.float32]:
     """Move pixels that hang between two surfaces onto the nearer one of them.
 
-    A pixel inside a jump of log depth (h, w) larger than `jump` within `reach` pixels takes the least or the greatest
-    depth around it, unless the surface itself is that steep (its neighbours change evenly over a wider window).
+    A pixel inside a jump of log depth (h, w) larger than `jump` within a reach [px] takes the least or the greatest
+    depth around it, unless the surface itself is that steep (its neighbours change evenly over a wider window). One
+    reach after the other: what the narrow window straightens, the wide one takes for a step and not for a ramp.
     """
+    for reach in reaches:
+        log_depth = _snapped(log_depth, reach, jump)
+    return log_depth
+
+
+def _snapped(log_depth: NDArray[np.float32], reach: int, jump: float) -> NDArray[np.float32]:
+    # Continued beyond its border as it runs there: a floor that ends at the picture's rim is a ramp there too, not a step.
+    margin = min(2 * reach, min(log_depth.shape) - 1)
+    around = np.pad(log_depth, margin, mode="reflect", reflect_type="odd")
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    low, high = cv2.erode(log_depth, kernel), cv2.dilate(log_depth, kernel)
     wide = np.ones((4 * reach + 1, 4 * reach + 1), np.uint8)
-    span, wide_span = high - low, cv2.dilate(log_depth, wide) - cv2.erode(log_depth, wide)
+    inside = slice(margin, -margin), slice(margin, -margin)
+    low, high, least, most = (
+        np.asarray(find(around, window)[inside], np.float32)
+        for window in (kernel, wide)
+        for find in (cv2.erode, cv2.dilate)
+    )
+    span = high - low
     edge = (span > jump) & (
-        wide_span < 1.6 * span
+        most - least < 1.6 * span
     )  # a ramp doubles its span in a window twice as wide, a step does not
     side = np.where(log_depth - low < high - log_depth, low, high)
     # Only what hangs in between moves; both plateaus keep their relief.

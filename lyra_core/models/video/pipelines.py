@@ -1,23 +1,25 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the adapters of diffusers' video pipelines share: loading with clear errors, placing, steps as progress."""
+"""What the adapters of diffusers' video pipelines share: loading with clear errors, placing, steps as progress, frames."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lyra_core.errors import MissingDependencyError, ModelError
 from lyra_core.models.protocols import ModelProgress
+from lyra_core.types import Camera, Frame
 
-__all__ = ["Made", "load_pipeline", "place_pipeline", "run_steps", "seeded", "snapped"]
+__all__ = ["DiffusersVideo", "Made", "load_pipeline", "place_pipeline", "run_steps", "seeded", "snapped"]
 
 T = TypeVar("T")
 
@@ -116,3 +118,66 @@ def run_steps(call: Callable[[Callable[..., dict[str, Any]]], T], steps: int) ->
         finally:
             stop.set()
             work.exception()  # wait; a _Stopped ends here
+
+
+class DiffusersVideo:
+    """Base of the adapters: one pipeline, loaded when it is first needed, whose films have no depth.
+
+    A subclass names its pipeline class, the extra of our package and what it needs besides, and writes `generate`.
+
+    Parameters
+    ----------
+    weights: folder, or name in the Hugging Face cache. steps, guidance, negative: of the sampler.
+    offload: see place_pipeline.
+    """
+
+    name: str
+    provides_depth = False
+    _kind: str
+    _extra: str
+    _needs: tuple[str, ...] = ()
+
+    def __init__(self, weights: str, *, steps: int, guidance: float, negative: str, offload: bool) -> None:
+        self._weights, self._steps, self._guidance = weights, steps, guidance
+        self._negative, self._offload = negative, offload
+        self._pipe: Any = None
+        self._placed = ""
+
+    def check_frames(self, total: int) -> None:
+        """Any count from 1 is fine; ModelError below. Missing packages or weights are told here."""
+        if total < 1:
+            raise ModelError("A video needs at least one frame", got=str(total), do="Ask for 1 frame or more")
+        self._load("cpu", place=False)
+
+    def record(self) -> dict[str, Any]:
+        """What the manifest keeps."""
+        return {"video_weights": self._weights, "video_sampler": f"{self._steps} steps, guidance {self._guidance:g}"}
+
+    def _load(self, device: str, *, place: bool = True) -> Any:
+        import torch
+
+        if self._pipe is None:
+            dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+            self._pipe = load_pipeline(self._kind, self._weights, extra=self._extra, needs=self._needs, dtype=dtype)
+            self._pipe.vae.to(torch.float32)  # bfloat16 bands in flat walls
+        if place and self._placed != device:
+            self._pipe, self._placed = place_pipeline(self._pipe, device, offload=self._offload), device
+        return self._pipe
+
+    def _film(self, call: Callable[[Any], Any]) -> Generator[ModelProgress, None, NDArray[np.float32]]:
+        """Run the pipeline; yields its steps and returns its film (N, H, W, 3) float32."""
+        film = None
+        for item in run_steps(call, self._steps):
+            if isinstance(item, Made):
+                film = np.asarray(item.value, dtype=np.float32)
+            else:
+                yield item
+        assert film is not None
+        return film
+
+    @staticmethod
+    def _frame(index: int, rgb: NDArray[np.float32], camera: Camera) -> Frame:
+        """A frame of colour alone that owns all its pixels."""
+        nothing = np.zeros(rgb.shape[:2], bool)
+        depth = np.zeros(rgb.shape[:2], np.float32)
+        return Frame(index, np.clip(rgb, 0, 1).astype(np.float32), depth, nothing, camera, ~nothing)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lyra_core.errors import ModelError
 from lyra_core.geometry import inverse
 from lyra_core.models.protocols import ModelProgress, VideoRequest
-from lyra_core.models.video.pipelines import Made, load_pipeline, place_pipeline, run_steps, seeded, snapped
+from lyra_core.models.video.pipelines import DiffusersVideo, seeded, snapped
 from lyra_core.types import Camera, CameraPath, Frame
 
 __all__ = ["DEFAULT_WEIGHTS", "SanaWmVideo", "clip_cameras"]
@@ -51,7 +51,7 @@ def clip_cameras(
     return c2w.astype(np.float32), four.astype(np.float32)
 
 
-class SanaWmVideo:
+class SanaWmVideo(DiffusersVideo):
     """SANA-WM from its diffusers folder. Any number of frames: clips are padded to 8 k + 1.
 
     Parameters
@@ -62,49 +62,28 @@ class SanaWmVideo:
     """
 
     name = "sana-wm"
-    provides_depth = False
+    _kind, _extra = "SanaWMPipeline", "sana"
 
     def __init__(
         self, *, weights: str | None = None, steps: int | None = None, guidance: float | None = None, negative: str = "",
         offload: bool = True, size: tuple[int, int] = _SIZE,
     ) -> None:  # fmt: skip
-        self._weights, self._size = weights or DEFAULT_WEIGHTS, size
-        self._steps, self._guidance = steps or 60, 5.0 if guidance is None else guidance
-        self._negative, self._offload = negative, offload
-        self._pipe: Any = None
-        self._placed = ""
-
-    def check_frames(self, total: int) -> None:
-        """Any count from 1 is fine; ModelError below. Missing packages or weights are told here."""
-        if total < 1:
-            raise ModelError("A video needs at least one frame", got=str(total), do="Ask for 1 frame or more")
-        self._load("cpu", place=False)
+        super().__init__(
+            weights or DEFAULT_WEIGHTS, steps=steps or 60, guidance=5.0 if guidance is None else guidance,
+            negative=negative, offload=offload,
+        )  # fmt: skip
+        self._size = size
 
     def notices(self, width: int, height: int) -> tuple[str, ...]:
         """ModelError for a picture whose shape is too far from the network's; else nothing to say but its memory."""
         self._check_shape(width, height)
         return ("sana-wm follows the cameras but sees only the last frame: places that come back may look different",)
 
-    def record(self) -> dict[str, Any]:
-        """What the manifest keeps."""
-        return {"video_weights": self._weights, "video_sampler": f"{self._steps} steps, guidance {self._guidance:g}"}
-
     def _check_shape(self, width: int, height: int) -> None:
         wide, high = self._size
         if abs(math.log((width / height) / (wide / high))) > _STRETCH:
             raise ModelError(f"sana-wm makes pictures of {wide}x{high}", got=f"a picture of {width}x{height}",
                              do=f"Crop the photo to about {wide}:{high}")  # fmt: skip
-
-    def _load(self, device: str, *, place: bool = True) -> Any:
-        import torch
-
-        if self._pipe is None:
-            dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-            self._pipe = load_pipeline("SanaWMPipeline", self._weights, extra="sana", dtype=dtype)
-            self._pipe.vae.to(torch.float32)  # bfloat16 bands in flat walls
-        if place and self._placed != device:
-            self._pipe, self._placed = place_pipeline(self._pipe, device, offload=self._offload), device
-        return self._pipe
 
     def generate(self, request: VideoRequest) -> Iterator[Frame | ModelProgress]:
         """Yield progress, then the frames of the chunk, without depth; see VideoModel.generate."""
@@ -131,18 +110,10 @@ class SanaWmVideo:
                 callback_on_step_end=on_step,
             ).frames  # fmt: skip
 
-        film = None
-        for item in run_steps(call, self._steps):
-            if isinstance(item, Made):
-                film = np.asarray(item.value, dtype=np.float32)
-            else:
-                yield item
-        assert film is not None
+        film = yield from self._film(call)
         if len(film) < len(c2w):
             raise ModelError("SanaWMPipeline made fewer frames than were asked for", got=f"{len(film)} of {len(c2w)}",
                              do="Report this with the version of diffusers")  # fmt: skip
-        nothing = np.zeros((height, width), bool)
         for i, camera in enumerate(request.cameras):
             rgb = cv2.resize(film[1 + i], (width, height), interpolation=cv2.INTER_AREA)
-            yield Frame(request.first_index + i, np.clip(rgb, 0, 1).astype(np.float32),
-                        np.zeros((height, width), np.float32), nothing, camera, ~nothing)  # fmt: skip
+            yield self._frame(request.first_index + i, np.asarray(rgb, np.float32), camera)

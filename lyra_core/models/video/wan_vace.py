@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lyra_core.errors import ModelError
 from lyra_core.models.protocols import ModelProgress, VideoRequest
 from lyra_core.models.video.fill.clean import trusted
-from lyra_core.models.video.pipelines import Made, load_pipeline, place_pipeline, run_steps, seeded, snapped
+from lyra_core.models.video.pipelines import DiffusersVideo, seeded, snapped
 from lyra_core.types import Frame, Guide
 
 __all__ = ["DEFAULT_WEIGHTS", "Clip", "WanVaceVideo", "make_clip"]
@@ -82,7 +81,7 @@ def _whole_cells(hole: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return cells.repeat(_CELL, axis=1).repeat(_CELL, axis=2)
 
 
-class WanVaceVideo:
+class WanVaceVideo(DiffusersVideo):
     """Wan 2.1 VACE from its diffusers folder. Any number of frames: clips are padded to 4 k + 1.
 
     Parameters
@@ -92,38 +91,16 @@ class WanVaceVideo:
     """
 
     name = "wan-vace"
-    provides_depth = False
+    _kind, _extra, _needs = "WanVACEPipeline", "vace", ("ftfy",)
 
     def __init__(
         self, *, weights: str | None = None, steps: int | None = None, guidance: float | None = None, negative: str = "",
         offload: bool = True,
     ) -> None:  # fmt: skip
-        self._weights = weights or DEFAULT_WEIGHTS
-        self._steps, self._guidance = steps or 30, 5.0 if guidance is None else guidance
-        self._negative, self._offload = negative or _NEGATIVE, offload
-        self._pipe: Any = None
-        self._placed = ""
-
-    def check_frames(self, total: int) -> None:
-        """Any count from 1 is fine; ModelError below. Missing packages or weights are told here."""
-        if total < 1:
-            raise ModelError("A video needs at least one frame", got=str(total), do="Ask for 1 frame or more")
-        self._load("cpu", place=False)
-
-    def record(self) -> dict[str, Any]:
-        """What the manifest keeps."""
-        return {"video_weights": self._weights, "video_sampler": f"{self._steps} steps, guidance {self._guidance:g}"}
-
-    def _load(self, device: str, *, place: bool = True) -> Any:
-        import torch
-
-        if self._pipe is None:
-            dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-            self._pipe = load_pipeline("WanVACEPipeline", self._weights, extra="vace", needs=("ftfy",), dtype=dtype)
-            self._pipe.vae.to(torch.float32)  # bfloat16 bands in flat walls
-        if place and self._placed != device:
-            self._pipe, self._placed = place_pipeline(self._pipe, device, offload=self._offload), device
-        return self._pipe
+        super().__init__(
+            weights or DEFAULT_WEIGHTS, steps=steps or 30, guidance=5.0 if guidance is None else guidance,
+            negative=negative or _NEGATIVE, offload=offload,
+        )  # fmt: skip
 
     def generate(self, request: VideoRequest) -> Iterator[Frame | ModelProgress]:
         """Yield progress, then the frames of the chunk, without depth; see VideoModel.generate."""
@@ -146,14 +123,6 @@ class WanVaceVideo:
                 generator=generator, output_type="np", callback_on_step_end=on_step,
             ).frames[0]  # fmt: skip
 
-        film = None
-        for item in run_steps(call, self._steps):
-            if isinstance(item, Made):
-                film = np.asarray(item.value, dtype=np.float32)
-            else:
-                yield item
-        assert film is not None
-        nothing = np.zeros((height, width), bool)
+        film = yield from self._film(call)
         for i, camera in enumerate(request.cameras):
-            rgb = np.clip(film[clip.lead + i], 0, 1)
-            yield Frame(request.first_index + i, rgb, np.zeros((height, width), np.float32), nothing, camera, ~nothing)
+            yield self._frame(request.first_index + i, film[clip.lead + i], camera)

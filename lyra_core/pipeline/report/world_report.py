@@ -34,6 +34,7 @@ def write_world_report(
         **product.figures,
         "seconds": timings,
         "seed_view": world.manifest.seed_view,
+        "models": world.manifest.models,
         "frames": world.frame_count,
         **(product.proof.figures if product.proof else {}),
     }
@@ -99,6 +100,14 @@ def _level(world: WorldFolder, product: Product) -> list[tuple[str, str, str]]:
     return [("tilt", f"{float(view['tilt_before_deg']):.2f}° before, {after}", how)]
 
 
+def _models(world: WorldFolder) -> list[tuple[str, str, str]]:
+    used, rows = world.manifest.models, []
+    for kind in ("depth", "video"):
+        digest = used.get(f"{kind}_weights_sha256")
+        rows.append((f"{kind} model", str(used.get(kind)), f"weights {digest[:16]}…" if digest else ""))
+    return rows
+
+
 def _input(world: WorldFolder, product: Product) -> Section:
     from lyra_core.models.depth.picture import depth_picture
 
@@ -114,7 +123,7 @@ def _input(world: WorldFolder, product: Product) -> Section:
             + (" (a guess: lyra rescale applies a measurement)" if view.get("scale_is_a_guess") else ""),
         ),
         *_level(world, product),
-        ("depth model", str(world.manifest.models.get("depth")), "video model: " + str(world.manifest.models["video"])),
+        *_models(world),
         ("sky", f"{100 * frame.sky.mean():.0f} % of the photo", ""),
     )
     return Section(

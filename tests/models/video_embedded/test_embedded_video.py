@@ -19,7 +19,16 @@ from lyra_core.models.video.embedded.base import (
     working_guide,
 )
 from lyra_core.models.video.embedded.flow import sample
-from lyra_core.models.video.embedded.hybrid import detail_of, feathered, rim_blend
+from lyra_core.models.video.embedded.hybrid import (
+    detail_of,
+    enlarge,
+    even_relief,
+    feathered,
+    hole_box,
+    rim_blend,
+    rim_correction,
+    rim_samples,
+)
 from lyra_core.models.video.embedded.model import EmbeddedVideo, working_size
 from lyra_core.models.video.embedded.network import FillNetwork, Shape
 from lyra_core.models.video.embedded.tensors import past_of, stack_inputs, view_arrays
@@ -142,6 +151,44 @@ def test_feathering_in_steps_is_feathering_of_every_pixel():
     assert np.abs(whole[1::3, 1::3] - plain)[~known[1::3, 1::3]].max() < 0.03
     assert feathered(wide[0], mask, wide[1], 27.0).shape == wide[0].shape
     assert np.array_equal(whole[known], full[known])
+
+
+@pytest.mark.parametrize("size", [(832, 480), (640, 360), (500, 300)])
+def test_what_is_joined_in_the_box_of_the_holes_is_what_is_joined_in_the_whole_picture(size):
+    width, height = size
+    small = np.random.default_rng(0).random((72, 128, 4), np.float32)
+    seen = np.random.default_rng(1).random((height, width, 4), np.float32)
+    known = np.ones((height, width), bool)
+    known[height // 2 : height // 2 + 40, width - 90 : width - 30] = False
+    cell = width / 128
+    at = rim_samples(cell)
+
+    def joined(rows: slice, columns: slice, part) -> np.ndarray:
+        given = known[rows, columns]
+        big = enlarge(np.ascontiguousarray(small[part]), given.shape[::-1])
+        return big + rim_correction(seen[rows, columns][at, at] - big[at, at], given, cell)
+
+    box, part = hole_box(known, (72, 128), cell)
+    assert not known[box].all()
+    assert known.sum() - known[box].sum() == known.size - known[box].size, "no hole is left outside"
+    assert known[box].size < 0.7 * known.size or size == (500, 300)  # no common divisor: the whole picture
+    inside = joined(*box, part)
+    whole = joined(slice(None), slice(None), (slice(None), slice(None)))[box]
+    hole = ~known[box]
+    np.testing.assert_allclose(inside[hole], whole[hole], atol=2e-3)
+
+
+def test_a_relief_of_the_patches_goes_and_the_rest_of_the_fill_stays():
+    known = np.zeros((72, 128), bool)
+    known[:, 80:] = True
+    base = np.tile(np.linspace(0, 1, 128, dtype=np.float32), (72, 1))
+    slow = 0.3 * np.sin(np.mgrid[0:72, 0:128][0] / 12).astype(np.float32)
+    grid = np.where((np.mgrid[0:72, 0:128][1] // 2) % 2, 0.05, -0.05).astype(np.float32)
+    made = np.where(known, base, base + slow + grid).astype(np.float32)
+    even = even_relief(made, base, known, 1.5)
+    assert np.array_equal(even[known], made[known])
+    left = (even - base - slow)[8:-8, 8:72]
+    assert np.abs(left).max() < 0.015
 
 
 def test_a_large_view_is_shrunk_to_the_same_small_one():

@@ -11,11 +11,13 @@ patch fill of the same hole: its fine part is added, its coarse part is not used
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["detail_of", "enlarge", "feathered", "rim_blend"]
+__all__ = ["detail_of", "enlarge", "even_relief", "feathered", "hole_box", "rim_blend", "rim_correction", "rim_samples"]
 
 _F32 = NDArray[np.float32]
 
@@ -34,29 +36,78 @@ def feathered(full: _F32, known: NDArray[np.bool_], guess: _F32, reach: float) -
     """
     if known.all():
         return np.array(full, np.float32)
-    made = cv2.add(guess, _correction(full, known, guess, reach))
+    at = rim_samples(reach)
+    made = cv2.add(guess, rim_correction(full[at, at] - guess[at, at], known, reach))
     return np.asarray(cv2.copyTo(full, known.astype(np.uint8), made), np.float32)
 
 
-def _correction(full: _F32, known: NDArray[np.bool_], guess: _F32, reach: float) -> _F32:
-    """What `feathered` adds to the guess: smooth, so it is worked out on every third or so pixel each way."""
-    step = max(1, (int(reach / 2) - 1) // 2 * 2 + 1)  # odd: the pixels taken are the middles of whole cells
-    at = slice(step // 2, None, step)
+Box = tuple[slice, slice]
+"""Rows and columns of a picture."""
+
+
+def hole_box(known: NDArray[np.bool_], small: tuple[int, int], reach: float) -> tuple[Box, Box]:
+    """The part of a picture that holds all its holes and what is needed around them, and the same part of a small one.
+
+    Parameters
+    ----------
+    known: (H, W) bool with at least one hole. small: (h, w) of the small picture. reach: [px], see `feathered`.
+
+    Both parts begin and end at the same places, and where a sample of `rim_samples` does, so that what is enlarged and
+    joined in the box is what it is in the whole picture.
+    """
+    hole = ~known
+    rows, columns = (_span(hole.any(axis=1 - axis), small[axis], rim_samples(reach).step, reach) for axis in (0, 1))
+    return (rows[0], columns[0]), (rows[1], columns[1])
+
+
+def _span(hole: NDArray[np.bool_], small: int, step: int, reach: float) -> tuple[slice, slice]:
+    """Pixels of one side, (N,) bool, that hold its holes with four cells to spare, and the cells they are."""
+    length = len(hole)
+    common = math.gcd(length, small)
+    pixels, cells = length // common, small // common
+    times = math.lcm(pixels, step) // pixels
+    pixels, cells = pixels * times, cells * times
+    at = np.flatnonzero(hole)
+    margin = 4 * max(reach, length / small)
+    first = max(0, int((at[0] - margin) // pixels))
+    last = int(-(-(at[-1] + 1 + margin) // pixels))
+    if last * pixels >= length:
+        return slice(first * pixels, length), slice(first * cells, small)
+    return slice(first * pixels, last * pixels), slice(first * cells, last * cells)
+
+
+def rim_samples(reach: float) -> slice:
+    """Every which pixel of a side the differences at the rim are worked out on: odd steps, the middles of whole cells."""
+    step = max(1, (int(reach / 2) - 1) // 2 * 2 + 1)
+    return slice(step // 2, None, step)
+
+
+def rim_correction(difference: _F32, known: NDArray[np.bool_], reach: float) -> _F32:
+    """What is added to a guess (H, W[, C]) so that it joins the known pixels.
+
+    Parameters
+    ----------
+    difference: (h, w[, C]) known values less the guess at `rim_samples` of each side, anything where unknown.
+    known: (H, W) bool. reach: [px] how far a difference at the rim goes on.
+    """
+    at = rim_samples(reach)
+    step = at.step
     weight = known[at, at].astype(np.float32)
-    cover = weight if full.ndim == 2 else weight[..., None]
-    spread = _blur(((full[at, at] - guess[at, at]) * cover).astype(np.float32), reach / step)
+    plain = difference.ndim == 2
+    spread = _blur((difference * (weight if plain else weight[..., None])).astype(np.float32), reach / step)
     near = _blur(weight, reach / step)
     # Half of the window is known at a straight rim: there the whole difference holds, and it fades with the known share.
     gain = np.clip(2 * near, 0, 1) / np.maximum(near, 1e-3)
-    small = (spread * (gain if full.ndim == 2 else gain[..., None])).astype(np.float32)
+    small = (spread * (gain if plain else gain[..., None])).astype(np.float32)
     if step == 1:
         return small
-    whole = cv2.resize(small, (small.shape[1] * step, small.shape[0] * step), interpolation=cv2.INTER_LINEAR)
-    height, width = known.shape  # fewer rows than pixels at the lower and right rim: they repeat the last
-    short = max(0, height - whole.shape[0]), max(0, width - whole.shape[1])
+    height, width = known.shape
+    # Samples end before the lower and right rim: what lies beyond them repeats the last, as resizing does at a border.
+    short = -(-height // step) - small.shape[0], -(-width // step) - small.shape[1]
     if any(short):
-        whole = cv2.copyMakeBorder(whole, 0, short[0], 0, short[1], cv2.BORDER_REPLICATE)
-    return np.ascontiguousarray(whole[:height, :width], np.float32)
+        small = cv2.copyMakeBorder(small, 0, short[0], 0, short[1], cv2.BORDER_REPLICATE)
+    whole = cv2.resize(small, (small.shape[1] * step, small.shape[0] * step), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(whole[:height, :width], np.float32)
 
 
 def rim_blend(made: _F32, base: _F32, known: NDArray[np.bool_], reach: float) -> _F32:
@@ -69,6 +120,23 @@ def rim_blend(made: _F32, base: _F32, known: NDArray[np.bool_], reach: float) ->
     distance = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 5)
     share = np.exp(-distance / np.float32(reach))[..., None].astype(np.float32)
     return np.where(known[..., None], made, made + share * (base - made)).astype(np.float32)
+
+
+def even_relief(made: _F32, base: _F32, known: NDArray[np.bool_], sigma: float) -> _F32:
+    """Depth (H, W) of a made view whose difference to the classical base is blurred within the holes.
+
+    The network works on patches of four pixels and leaves their grid in walls, faint in depth and plain in a mesh. The
+    error of depth on held-out views is the same with and without (README.md of lyra_core/training).
+
+    sigma: [px of the network].
+    """
+    if known.all():
+        return made
+    hole = (~known).astype(np.float32)
+    change = cv2.GaussianBlur((made - base) * hole, (0, 0), sigma) / np.maximum(
+        cv2.GaussianBlur(hole, (0, 0), sigma), 1e-3
+    )
+    return np.where(known, made, base + change).astype(np.float32)
 
 
 def detail_of(patches: _F32, cell: float) -> _F32:

@@ -13,13 +13,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.errors import ConfigError, ModelError
 from lyra_core.models.protocols import ModelProgress, VideoRequest
 from lyra_core.models.video.embedded.base import HEIGHT, WIDTH, decode_depth, encode_depth, working_guide
-from lyra_core.models.video.embedded.hybrid import detail_of, enlarge, feathered, rim_blend
+from lyra_core.models.video.embedded.hybrid import (
+    detail_of,
+    enlarge,
+    even_relief,
+    hole_box,
+    rim_blend,
+    rim_correction,
+    rim_samples,
+)
 from lyra_core.models.video.embedded.weights import WEIGHTS_FILE, default_folder, read_config, read_network
 from lyra_core.models.video.fill.clean import trusted
 from lyra_core.models.video.fill.geometry import complete_geometry
@@ -35,6 +44,7 @@ __all__ = ["EmbeddedVideo", "working_size"]
 
 _CELL = 8  # the network's pictures have sides that are multiples of this
 _RIM = 1.0  # [px of the network] over which the classical base hands over to the network
+_EVEN = 1.5  # [px of the network] by which its relief is blurred: its patches are 4 wide
 _QUICK = TextureSettings(rounds=(3, 2, 1, 1))  # only the grain is used: less search will do
 
 
@@ -141,10 +151,9 @@ class EmbeddedVideo:
         if known.all():
             depth = np.where(guide.sky, 0, guide.depth).astype(np.float32)
             return Frame(index, np.clip(guide.rgb, 0, 1), depth, guide.sky, guide.camera, np.zeros(known.shape, bool))
-        rgb, code, scale = self._fill(guide, known, rng, pasts)
-        size = (guide.camera.width, guide.camera.height)
-        cell = guide.camera.width / rgb.shape[1]
-        colours = feathered(np.asarray(guide.rgb), known, enlarge(rgb, size), cell)
+        small, scale = self._fill(guide, known, rng, pasts)
+        cell = guide.camera.width / small.shape[1]
+        colours, depth, sky = _whole_view(guide, known, small, scale, cell)
         planes = complete_geometry(guide, known) if self._grain > 0 or self._geometry == "planes" else None
         if planes is not None and self._grain > 0:
             patches = fill_texture(
@@ -154,14 +163,12 @@ class EmbeddedVideo:
             colours = np.where(known[..., None], colours, colours + grain)
         if planes is not None and self._geometry == "planes":
             depth, sky = planes.depth, planes.sky
-        else:
-            depth, sky = _full_depth(guide, known, code, scale)
         return Frame(index, np.clip(colours, 0, 1, out=colours), depth, sky, guide.camera, ~known)
 
     def _fill(
         self, guide: Guide, known: NDArray[np.bool_], rng: np.random.Generator, pasts: tuple[Past, ...]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """(rgb, encoded depth, its scale [m]) of the whole view at the network's size."""
+    ) -> tuple[NDArray[np.float32], float]:
+        """Whole view at the network's size, (h, w, 4) rgb in [0, 1] and encoded depth, and the scale of that [m]."""
         import torch
 
         from lyra_core.models.video.embedded.flow import sample
@@ -178,23 +185,32 @@ class EmbeddedVideo:
         finally:
             torch.set_num_threads(threads)
         made, base = (np.ascontiguousarray(x.transpose(1, 2, 0)) for x in (made, inputs.base[0].numpy()))
+        made[..., 3] = even_relief(made[..., 3], base[..., 3], view.known, _EVEN)
         whole = rim_blend(made, base, view.known, _RIM)
-        return whole[..., :3] * np.float32(0.5) + np.float32(0.5), np.ascontiguousarray(whole[..., 3]), view.scale
+        whole[..., :3] = whole[..., :3] * np.float32(0.5) + np.float32(0.5)
+        return whole, view.scale
 
 
-def _full_depth(
-    guide: Guide, known: NDArray[np.bool_], code: NDArray[np.float32], scale: float
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Depth [m] and sky at full size: the network's in holes, joined to the known depth at their rims."""
-    big = enlarge(code, (guide.camera.width, guide.camera.height))
-    far = np.where(guide.sky, np.inf, guide.depth).astype(np.float32)
-    joined = feathered(encode_depth(far, scale), known, big, guide.camera.width / code.shape[1])
-    depth, sky = np.array(guide.depth, np.float32), np.array(guide.sky)
-    hole = ~known
-    depth[hole], _ = decode_depth(joined[hole], scale)
-    _, sky[hole] = decode_depth(big[hole], scale)
+def _whole_view(
+    guide: Guide, known: NDArray[np.bool_], small: NDArray[np.float32], scale: float, cell: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Colours, depth [m] and sky at full size: the guide's, and in holes the fill (h, w, 4), bent to join at their rims."""
+    box, part = hole_box(known, small.shape[:2], cell)
+    given, (height, width) = known[box], known[box].shape
+    big = enlarge(np.ascontiguousarray(small[part]), (width, height))
+    colours, depth, sky = np.array(guide.rgb, np.float32), np.array(guide.depth, np.float32), np.array(guide.sky)
+    at = rim_samples(cell)
+    far = np.where(sky[box][at, at], np.inf, depth[box][at, at]).astype(np.float32)
+    seen = np.dstack([colours[box][at, at], encode_depth(far, scale)])
+    hole = ~given
+    _, sky[box][hole] = decode_depth(big[..., 3][hole], scale)  # before it is bent: a rim must not make sky
+    # In place: a picture of four floats a pixel more would cost as much in fresh pages as in arithmetic.
+    joined = np.asarray(cv2.add(big, rim_correction(seen - big[at, at], given, cell), dst=big), np.float32)
+    depth[box][hole], _ = decode_depth(joined[..., 3][hole], scale)
     depth[sky] = 0
-    return depth, sky
+    fill = np.asarray(cv2.cvtColor(joined, cv2.COLOR_BGRA2BGR), np.float32)
+    cv2.copyTo(fill, hole.astype(np.uint8), colours[box])
+    return colours, depth, sky
 
 
 def _seen(frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.float32], Camera]:

@@ -26,9 +26,9 @@ def trusted(guide: Guide) -> NDArray[np.bool_]:
         return guide.known.copy()
     company = cv2.blur(known.astype(np.float32), (7, 7), borderType=cv2.BORDER_REPLICATE)
     keep = (known > 0) & (company > _CROWD)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(keep.astype(np.uint8), connectivity=4)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(keep.astype(np.uint8), connectivity=4)
     crumbs = stats[:, cv2.CC_STAT_AREA] < _CRUMB
     crumbs[0] = False
-    if count > 1:
+    if crumbs.any():
         keep &= ~crumbs[labels]
     return keep

@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""From checkpoints of a run to the weights that ship, and what their config says of the training."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+__all__ = ["average_weights", "shipped_weights"]
+
+_PLACES = ("data", "run", "imagenet")  # paths of the machine that trained say nothing about the model
+
+
+def average_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Mean of several checkpoints' weights: does for a run cut short what a falling learning rate does for a whole one."""
+    return {name: torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]}
+
+
+def shipped_weights(
+    config: DictConfig, checkpoints: Sequence[Path], *, leave_out: Collection[str] = ()
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Averaged weights of a run's last checkpoint, or the mean of several checkpoints, and the facts that go with them.
+
+    Parameters
+    ----------
+    config: settings of the run; its `run` is used where no checkpoints are named.
+    leave_out: settings besides paths that the facts do not repeat.
+
+    Returns
+    -------
+    State dictionary, and step, samples, number of checkpoints and settings of the training as plain data.
+    """
+    paths = list(checkpoints) or [Path(config.run) / "checkpoint.pt"]
+    states = [torch.load(path, weights_only=True, map_location="cpu") for path in paths]
+    plain = {
+        key: OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+        for key, value in config.items()
+        if key not in (*_PLACES, *leave_out)
+    }
+    facts = {"step": states[-1]["step"], "samples": states[-1]["samples"], "averaged": len(states), "training": plain}
+    return average_weights([state["ema"] for state in states]), facts

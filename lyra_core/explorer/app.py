@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import viser
 
-from lyra_core.explorer.drawing import Drawing, seed_view
+from lyra_core.explorer.drawing import Drawing
 from lyra_core.explorer.gate import Gate, is_loopback, tls_context
 from lyra_core.explorer.panel_export import ExportPanel
 from lyra_core.explorer.panel_history import HistoryPanel
@@ -24,8 +24,9 @@ from lyra_core.explorer.panel_path import PathPanel
 from lyra_core.explorer.panel_photo import PhotoPanel, StartPanel
 from lyra_core.explorer.panel_robot import RobotPanel
 from lyra_core.explorer.panel_status import StatusPanel
-from lyra_core.explorer.shell import Shell
+from lyra_core.explorer.shell import NEAR, Shell
 from lyra_core.explorer.studio import Studio, StudioOptions
+from lyra_core.explorer.views import seed_view
 
 __all__ = ["Explorer", "ExplorerOptions", "Page"]
 
@@ -48,7 +49,7 @@ class Page:
 
     def __init__(self, server: viser.ViserServer, studio: Studio, *, most_splats: int) -> None:
         self.server, self.studio = server, studio
-        self.drawing = Drawing(server.scene, studio, most_splats=most_splats)
+        self.drawing = Drawing(server, studio, most_splats=most_splats)
         self.shell = shell = Shell(server, studio, self.drawing)
         server.gui.set_panel_label("lyra explorer")
         self._theme(True)
@@ -76,6 +77,7 @@ class Page:
         self._last_job: tuple[int, str] = (0, "")
         studio.listen(self._changed)
         server.on_client_connect(self._home)
+        server.on_client_connect(self.drawing.splats.join)
         self._changed("world")
         self._changed("plan")
 
@@ -174,6 +176,7 @@ class Page:
         if frames:
             position, look = seed_view(frames[0].camera)
             with client.atomic():
+                client.camera.near = NEAR
                 client.camera.fov = np.radians(60.0)
                 client.camera.up_direction = (0.0, 0.0, 1.0)
                 client.camera.position, client.camera.look_at = position, look

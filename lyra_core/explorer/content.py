@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,12 +74,30 @@ def splat_arrays(gaussians: Gaussians, *, most: int) -> SplatArrays:
 
 
 def read_mesh(file: Path) -> Any:
-    """A trimesh.Trimesh of a GLB of this world, back in Z up."""
+    """A trimesh.Trimesh of a GLB of this world, back in Z up, with the colours of its vertices (linear light)."""
     import trimesh
+    from trimesh.visual import ColorVisuals
 
     scene: Any = trimesh.load(file, force="mesh", process=False)
+    colors = _vertex_colors(file)
+    if colors is not None and len(colors) == len(scene.vertices):
+        scene.visual = ColorVisuals(scene, vertex_colors=colors)
     scene.apply_transform(np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]))
     return scene
+
+
+def _vertex_colors(file: Path) -> NDArray[np.uint8] | None:
+    """(N, 4) colours of a GLB of ours, linear, or None; trimesh leaves them aside where a mesh has a material."""
+    data = file.read_bytes()
+    (length,) = struct.unpack_from("<I", data, 12)
+    document = json.loads(data[20 : 20 + length])
+    place = document["meshes"][0]["primitives"][0]["attributes"].get("COLOR_0")
+    if place is None:
+        return None
+    accessor = document["accessors"][place]
+    start = 20 + length + 8 + document["bufferViews"][accessor["bufferView"]].get("byteOffset", 0)
+    rgba = np.frombuffer(data, "<u2", 4 * accessor["count"], start).reshape(-1, 4)
+    return (rgba >> 8).astype(np.uint8)
 
 
 def map_picture(folder: Path) -> tuple[NDArray[np.uint8], tuple[float, float], tuple[float, float]] | None:

@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""The scene: what is drawn of a world, of the planned path and of a drive. One method for each thing, redrawn as a whole.
-
-Splats come in two steps: a coarse level at once, the full one (bounded) when the page has the first.
-"""
+"""The scene: what is drawn of a world, of the planned path and of a drive. One method for each thing, drawn as a whole."""
 
 from __future__ import annotations
 
@@ -12,33 +9,23 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import viser
 
 from lyra_core.errors import LyraError
-from lyra_core.explorer.content import frame_cloud, map_picture, read_mesh, read_spawns, splat_arrays
+from lyra_core.explorer.content import frame_cloud, map_picture, read_mesh, read_spawns
 from lyra_core.explorer.driving import plan_between, read_drive
 from lyra_core.explorer.preview import clearance_along, clearance_colors
+from lyra_core.explorer.splat_levels import SplatLevels
 from lyra_core.explorer.studio import Studio
 from lyra_core.geometry import quat_from_matrix
 from lyra_core.types import Camera, CameraPath
 
-__all__ = ["COARSE_SPLATS", "LAYERS", "Drawing", "seed_view"]
+__all__ = ["LAYERS", "Drawing"]
 
-COARSE_SPLATS = 20_000
 LAYERS = ("Points", "Splats", "Mesh", "Colliders", "Map", "Cameras", "Spawn poses")
 _ACCENT, _DONE = (30, 120, 220), (120, 130, 140)
-
-
-def seed_view(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """(position, look-at) of a view from behind and above the photo's camera."""
-    ahead = np.array([camera.forward[0], camera.forward[1], 0.0])
-    ahead /= max(float(np.linalg.norm(ahead)), 1e-6)
-    # A little to the right, because the panel covers the right of the page.
-    right = np.array([ahead[1], -ahead[0], 0.0])
-    return camera.center - 1.5 * ahead + [0, 0, 0.8], camera.center + 3.0 * ahead + 0.7 * right - [0, 0, 0.4]
 
 
 def _vertical_fov(camera: Camera) -> float:
@@ -46,23 +33,29 @@ def _vertical_fov(camera: Camera) -> float:
 
 
 class Drawing:
-    """Draws a studio's state into a viser scene."""
+    """Draws a studio's state into the scene of a viser server. splats: the splats of each tab."""
 
-    def __init__(self, scene: viser.SceneApi, studio: Studio, *, most_splats: int = 200_000) -> None:
-        self.scene, self.studio, self.most_splats = scene, studio, most_splats
+    def __init__(self, server: viser.ViserServer, studio: Studio, *, most_splats: int = 200_000) -> None:
+        self.scene, self.studio = server.scene, studio
+        self.splats = SplatLevels(lambda: list(server.get_clients().values()), most_splats)
+        self._splat_file: tuple[Path, int] | None = None
+        self._aside = False
         self.shown = {name: name in ("Points", "Cameras") for name in LAYERS}
         self.cloud_frame = 0
         self.on_select: Callable[[int], None] | None = None
         self.on_move: Callable[[int, np.ndarray, np.ndarray], None] | None = None
         self._lock = threading.RLock()
         self._robot_stop = threading.Event()
-        scene.set_up_direction("+z")
-        scene.configure_default_lights(cast_shadow=False)  # shadows of a scan say nothing and cost most of a view
+        self.scene.set_up_direction("+z")
+        self.scene.configure_default_lights(cast_shadow=False)  # shadows of a scan say nothing and cost most of a view
 
     def show(self, layer: str, visible: bool) -> None:
         """Switch a layer on or off."""
         self.shown[layer] = visible
-        self.world()
+        folder = self.studio.folder
+        if folder is not None:
+            with self._lock:
+                self._draw(layer, folder)
 
     def world(self) -> None:
         """Everything that belongs to the world itself."""
@@ -70,27 +63,32 @@ class Drawing:
             folder = self.studio.folder
             if folder is None:
                 self._remove("/world")
+                self.splats.show(None)
                 return
-            self._points()
-            self._layer("Splats", lambda: self._splats(folder))
-            self._layer("Mesh", lambda: self._mesh("mesh", folder / "mesh.glb", None))
-            self._layer("Colliders", lambda: self._mesh("colliders", folder / "collision.glb", (240, 150, 40)))
-            self._layer("Map", lambda: self._map(folder))
-            self._layer("Cameras", self._cameras)
-            self._layer("Spawn poses", lambda: self._spawns(folder))
+            for layer in LAYERS:
+                self._draw(layer, folder)
 
-    def _layer(self, name: str, draw: Callable[[], None]) -> None:
-        self._remove(_node(name))
-        if self.shown[name]:
-            draw()
+    def _draw(self, layer: str, folder: Path) -> None:
+        if layer == "Splats":
+            self._splats(folder)
+            return
+        self._remove(_node(layer))
+        if self.shown[layer] and not (layer == "Cameras" and self._aside):
+            {
+                "Points": self._points,
+                "Mesh": lambda: self._mesh("mesh", folder / "mesh.glb", None),
+                "Colliders": lambda: self._mesh("colliders", folder / "collision.glb", (240, 150, 40)),
+                "Map": lambda: self._map(folder),
+                "Cameras": self._cameras,
+                "Spawn poses": lambda: self._spawns(folder),
+            }[layer]()
 
     def _remove(self, name: str) -> None:
         self.scene.remove_by_name(name)
 
     def _points(self) -> None:
-        self._remove(_node("Points"))
         frames = self.studio.frames
-        if not self.shown["Points"] or not frames:
+        if not frames:
             return
         cloud = frame_cloud(frames[min(self.cloud_frame, len(frames) - 1)])
         self.scene.add_point_cloud(
@@ -99,28 +97,14 @@ class Drawing:
         )  # fmt: skip
 
     def _splats(self, folder: Path) -> None:
+        """Read again only when the file is another one: other layers come and go without new splats for the page."""
         from lyra_core.reconstruction import read_ply
 
         file = folder / "splats.ply"
-        if not file.is_file():
-            return
-        gaussians = read_ply(file)
-        levels = [n for n in (COARSE_SPLATS, self.most_splats) if n <= self.most_splats]
-        coarse = splat_arrays(gaussians, most=levels[0])
-        self.scene.add_gaussian_splats(
-            _node("Splats"), coarse.centers, coarse.covariances, coarse.rgbs, coarse.opacities
-        )
-        if len(gaussians) > levels[0] and len(levels) > 1:
-            threading.Timer(1.5, self._refine, (folder, gaussians)).start()
-
-    def _refine(self, folder: Path, gaussians: Any) -> None:
-        fine = splat_arrays(gaussians, most=self.most_splats)
-        with self._lock:
-            if self.shown["Splats"] and self.studio.folder == folder:
-                self._remove(_node("Splats"))
-                self.scene.add_gaussian_splats(
-                    _node("Splats"), fine.centers, fine.covariances, fine.rgbs, fine.opacities
-                )
+        found = (file, file.stat().st_mtime_ns) if self.shown["Splats"] and file.is_file() else None
+        if found != self._splat_file:
+            self._splat_file = found
+            self.splats.show(None if found is None else read_ply(file))
 
     def _mesh(self, name: str, file: Path, color: tuple[int, int, int] | None) -> None:
         if not file.is_file():
@@ -141,7 +125,7 @@ class Drawing:
         rgba, center, size = found
         # The image plane has x to the right and its top along +y after this turn: seen from above it lies as the map.
         self.scene.add_image(
-            _node("Map"), rgba, render_width=size[0], render_height=size[1], format="png", position=(*center, 0.02),
+            _node("Map"), rgba, render_width=size[0], render_height=size[1], format="png", position=(*center, 0.04),
             wxyz=(0.0, 1.0, 0.0, 0.0),
         )  # fmt: skip
 
@@ -240,6 +224,7 @@ class Drawing:
         with self._lock:
             self._remove("/picks")
             clicks = self.studio.clicks
+            self._cameras_aside(clicks.mode != "")
             for i, point in enumerate(clicks.picks):
                 self.scene.add_icosphere(f"/picks/{i}", radius=0.05, color=(226, 60, 170), position=point)
             if clicks.mode == "measure" and len(clicks.picks) == 2:
@@ -254,6 +239,13 @@ class Drawing:
                     self.scene.add_cylinder(f"/picks/{name}", 0.12, 0.03, color=color, position=(*at, 0.03))
                     self.scene.add_label(f"/picks/{name}/text", name, position=(0, 0, 0.25))
             self._way()
+
+    def _cameras_aside(self, aside: bool) -> None:
+        """While someone clicks, no camera's picture is in the way: from the photo's camera it would hide everything."""
+        if aside != self._aside:
+            self._aside = aside
+            if self.studio.folder is not None:
+                self._draw("Cameras", self.studio.folder)
 
     def _way(self) -> None:
         studio, clicks = self.studio, self.studio.clicks

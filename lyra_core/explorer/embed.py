@@ -14,7 +14,7 @@ import viser
 
 from lyra_core.errors import WorldError
 from lyra_core.explorer.content import frame_cloud, read_spawns, splat_arrays
-from lyra_core.explorer.drawing import seed_view
+from lyra_core.explorer.views import seed_view
 from lyra_core.pipeline.begin import read_plan
 from lyra_core.reconstruction import read_ply
 from lyra_core.world import WorldFolder
@@ -35,7 +35,7 @@ def write_embed(folder: Path, out: Path, *, most_splats: int = 120_000) -> Path:
         server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
         try:
             _draw(server, world, most_splats)
-            page = server.scene.as_html()
+            page = server.scene.as_html(dark_mode=True)
         finally:
             server.stop()
     out.parent.mkdir(parents=True, exist_ok=True)

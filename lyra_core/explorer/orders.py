@@ -70,7 +70,7 @@ class Orders:
         plan = studio.state.plan.now
         name = plan.preset if plan.source == "preset" else {"keys": "keyframes", "file": "loaded path"}[plan.source]
         texts = {1 + CHUNK_FRAMES * i: text.strip() for i, text in enumerate(studio.state.captions) if text.strip()}
-        request = {"name": name, "path": str(file), "captions": texts, "model": studio.options.model}
+        request = {"name": name, "path": str(file), "captions": texts, "model": studio.model}
         return self._submit(f"Generate {len(studio.views.path) - 1} frames", "extend", **request)
 
     def resume(self) -> JobView:

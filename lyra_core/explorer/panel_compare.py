@@ -131,7 +131,7 @@ def joined(a: NDArray[np.float32], b: NDArray[np.float32], share: float | None) 
     cut = int(a.shape[1] * share)
     picture = np.rint(np.concatenate([a[:, :cut], b[:, cut:]], axis=1) * 255).astype(np.uint8)
     if 0 < cut < a.shape[1]:
-        picture[:, max(0, cut - 1) : cut + 1] = 255
+        picture[:, max(0, cut - 1) : cut + 1] = (240, 140, 20)  # seen on white walls and on dark ones
     return picture
 
 

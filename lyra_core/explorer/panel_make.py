@@ -11,10 +11,13 @@ import viser
 
 from lyra_core.explorer.shell import Shell
 from lyra_core.generation.plan import CHUNK_FRAMES
+from lyra_core.models.registry import VIDEO_MODELS
+from lyra_core.pipeline.worker_catalog import MODEL_HELP
 from lyra_core.world import WorldFolder, read_manifest
 
 __all__ = ["MakePanel"]
 
+_OWN = "the world's own"
 _MOST_CAPTIONS = 25  # chunks of the longest path
 
 
@@ -37,6 +40,29 @@ class MakePanel:
         self.captions: list[Any] = []
         self._folder: Any = None
 
+    def add_model(self) -> None:
+        """The choice of the video model with what it needs; called inside its folder."""
+        gui = self.shell.gui
+        self.model: Any = gui.add_dropdown(
+            "Video model", (_OWN, *sorted(VIDEO_MODELS)), initial_value=self.studio.model or _OWN
+        )
+        self.model_note = gui.add_markdown("")
+        self.model.on_update(self.shell.guarded(lambda _: self._chosen()))
+
+    def _chosen(self) -> None:
+        name = str(self.model.value)
+        self.studio.model = "" if name == _OWN else name
+        self._say_model()
+
+    def _say_model(self) -> None:
+        """What the model of the next frames does and needs, as a line and as the tooltip of the choice."""
+        folder = self.studio.folder
+        own = "" if folder is None else str(read_manifest(folder).models.get("video", ""))
+        name = self.studio.model or own
+        text = MODEL_HELP.get(name, "")
+        self.model.hint = text or "What invents the frames"
+        self.model_note.content = text if self.studio.model or not own else f"{own}: {text}"
+
     def add_captions(self) -> None:
         """The captions' fields; called inside their folder."""
         gui = self.shell.gui
@@ -58,6 +84,8 @@ class MakePanel:
         self.generate.visible = not stopped
         self.resume.visible = self.undo.visible = stopped
         self.generate.disabled = self.shell.busy or studio.views is None
+        # Who scrolled down to the button does not see the bar and Cancel at the top.
+        self.generate.label = "At work: see the top of this panel" if self.shell.busy else "Generate this path"
         count = 0 if studio.views is None else len(studio.views.path) - 1
         chunks = max(1, math.ceil(count / CHUNK_FRAMES))
         self._filling = True
@@ -72,4 +100,5 @@ class MakePanel:
         if studio.folder is not None:
             manifest = read_manifest(studio.folder)
             many = studio.frames is not None and len(studio.frames) > 1
+            self._say_model()
             self.build.visible = many and not stopped and not WorldFolder(studio.folder, manifest).is_built

@@ -33,6 +33,7 @@ class PathPanel:
         gui = shell.gui
         self._filling = False
         self._extra: list[Any] = []
+        self._options_of = ""
         self.source = gui.add_dropdown("Path from", tuple(_SOURCES), initial_value="Preset")
         self.frames = gui.add_number("Frames", 81, min=2, max=2001, step=1, hint="With the last frame of the world")
         self.undo = gui.add_button_group("", ("Undo", "Redo"))
@@ -48,7 +49,8 @@ class PathPanel:
             self.preview = PreviewPanel(shell)
         with gui.add_folder("Rules", expand_by_default=False):
             self._rules(gui)
-        with gui.add_folder("Captions", expand_by_default=False) as self.captions_folder:
+        with gui.add_folder("Model and captions", expand_by_default=False):
+            self.make.add_model()
             self.make.add_captions()
         with gui.add_folder("Load and save", expand_by_default=False):
             self.load = gui.add_upload_button(
@@ -118,8 +120,9 @@ class PathPanel:
             self.source.value = names[plan.source]
             self.frames.value, self.soft.value, self.clearance.value = plan.frames, plan.soft, plan.clearance
             self.strength.value = plan.strength
-            if self.preset.value != plan.preset or not self._extra:
+            if self.preset.value != plan.preset:
                 self.preset.value = plan.preset
+            if self._options_of != plan.preset:  # also when the person chose another one in this very field
                 self._options(plan.preset, dict(plan.options))
             self.walk.value = plan.walk_height is not None
             self.preset_folder.visible = plan.source == "preset"
@@ -142,7 +145,7 @@ class PathPanel:
     def _options(self, name: str, values: dict[str, Any]) -> None:
         for handle in self._extra:
             handle.remove()
-        self._extra = []
+        self._extra, self._options_of = [], name
         with self.preset_folder:
             for key, option in PRESETS[name].options.items():
                 if key != "clearance":

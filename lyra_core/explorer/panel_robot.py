@@ -72,7 +72,7 @@ class RobotPanel:
     def _hint(self) -> str:
         clicks = self.studio.clicks
         if clicks.mode in ("start", "goal"):
-            return f"**Click the {clicks.mode} on the floor.** Green is free."
+            return f"**Click the {clicks.mode} on the floor.** Green is free, red is occupied."
         if clicks.start is None:
             return "A robot needs a world that is built: generate a path first."
         if clicks.goal is None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 
 import numpy as np
 import viser
@@ -58,6 +59,7 @@ class StatusPanel:
         view = read_manifest(folder).seed_view
         height = float(frames[0].camera.center[2])
         source = "scale is a guess" if view.get("scale_is_a_guess") else f"scale: {view.get('scale_source', '')}"
+        self.refresh_job()
         self.world.visible = True
         self.world.content = (
             f"**{folder.name}** · {frames_text(len(frames))}  \ncamera {height:.2f} m over the floor · {source}"
@@ -69,17 +71,18 @@ class StatusPanel:
         if job is None:
             return
         busy = not job.ended
+        elsewhere = job.ended and job.request.get("world") not in (None, str(self.studio.folder))
         self.bar.visible = self.stop.visible = busy
         self.image.visible = busy and self.studio.preview is not None
         self.clear.visible = bool(waiting)
-        self.job.visible = True
+        self.job.visible = not elsewhere or bool(waiting)
         more = f"  \nwaiting: {', '.join(j.title for j in waiting)}" if waiting else ""
         if busy:
             self.job.content = _running(job) + more
             self.bar.value = 100.0 * min(1.0, job.done / job.total) if job.total else 0.0
             self.bar.animated = not job.total
         else:
-            self.job.content = "  \n".join([_ended(job), *(f"· {note}" for note in job.notes[-_NOTES:])]) + more
+            self.job.content = "  \n".join([_ended(job), *(f"· {said(note)}" for note in _shown(job))]) + more
 
     def refresh_frame(self) -> None:
         """The newest frame."""
@@ -89,6 +92,19 @@ class StatusPanel:
         self.image.image = _decoded(jpeg)
         self.image.label = f"Frame {index}"
         self.image.visible = True
+
+
+def _shown(job: JobView) -> tuple[str, ...]:
+    """The last notes of a job. Controls of the proof are for those who asked for the check; here they hide the rest."""
+    if job.request.get("job") == "check":
+        return tuple(job.notes)
+    return tuple(note for note in job.notes if not note.startswith("Control "))[-_NOTES:]
+
+
+def said(note: str) -> str:
+    """A note of a run for people who look at a page: no options of the command line, a capital letter first."""
+    text = re.sub(r"\s*\((?:[^()]*\s)?--[^()]*\)", "", note).strip()
+    return text[:1].upper() + text[1:]
 
 
 def _running(job: JobView) -> str:

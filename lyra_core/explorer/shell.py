@@ -16,7 +16,10 @@ from lyra_core.explorer.studio import Studio
 from lyra_core.geometry import quat_from_matrix
 from lyra_core.types import Camera
 
-__all__ = ["Shell", "frames_text", "tall"]
+__all__ = ["NEAR", "Shell", "frames_text", "tall"]
+
+NEAR, _PAST_PICTURE = 0.01, 0.45  # m from which a tab draws; so that the picture in a camera's frustum is not the view
+_SLOW = ("Points stand in for the splats", "This page draws slowly (no graphics card?). Look, Splats as: changes it.")
 
 
 class Shell:
@@ -26,6 +29,7 @@ class Shell:
         self.server, self.studio, self.drawing = server, studio, drawing
         self.gui = server.gui
         self.idle_only: list[Any] = []
+        drawing.splats.told = lambda client: self.notice(client, *_SLOW, "blue")
 
     @property
     def busy(self) -> bool:
@@ -67,6 +71,7 @@ class Shell:
         if client is None:
             return
         with client.atomic():
+            client.camera.near = _PAST_PICTURE
             client.camera.position = camera.center
             client.camera.wxyz = quat_from_matrix(camera.world_from_camera[:3, :3])
             client.camera.fov = float(2 * np.arctan(0.5 * camera.height / camera.intrinsics[1, 1]))

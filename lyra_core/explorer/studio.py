@@ -57,10 +57,12 @@ class StudioOptions:
 
 
 class Studio:
-    """One world at a time, shared by all tabs. clicks: what was clicked. orders: the jobs that can be asked for."""
+    """One world at a time, shared by all tabs. clicks: what was clicked. orders: the jobs that can be asked for.
+    model: video model of the next frames, or "" for the world's own."""
 
     def __init__(self, options: StudioOptions) -> None:
         self.options = options
+        self.model = options.model
         self.folder: Path | None = None
         self.state = State(Undoable(options.first_plan))
         self.views: PlannedViews | None = None

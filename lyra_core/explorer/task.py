@@ -51,10 +51,19 @@ def _seed(request: dict[str, Any]) -> Iterator[Event]:
     from lyra_core.pipeline.begin import begin_world
     from lyra_core.pipeline.clock import StageClock
     from lyra_core.pipeline.config import load_config
+    from lyra_core.world import read_manifest
 
     config = load_config(request["preset"], ["path.name=still", "path.frames=1", *request.get("settings", ())])
     out = Path(request["world"])
-    yield from begin_world(Path(request["photo"]), out, config, StageClock(), resume=False, captions={})
+    notes = []
+    for event in begin_world(Path(request["photo"]), out, config, StageClock(), resume=False, captions={}):
+        if isinstance(event, Note):
+            notes.append(event)
+        else:
+            yield event
+    # Nobody planned a path yet: what is said of the camera that stands still means nothing here.
+    still = read_manifest(out).segments[0].limits
+    yield from (note for note in notes if note.message not in still)
     yield Finished(str(out), True, {})
 
 

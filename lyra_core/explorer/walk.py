@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -12,39 +14,75 @@ import viser
 from numpy.typing import NDArray
 
 from lyra_core.explorer.plan import Key
+from lyra_core.explorer.walls import Walls
 from lyra_core.geometry import matrix_from_quat
 
-__all__ = ["Recorder", "Walker"]
+__all__ = ["Arrivals", "Recorder", "Walker"]
 
 _AHEAD = 0.25  # m to the point that a drag turns about: near, so that dragging looks around
-_SLACK = 0.01  # m of height before the walker is put back
+_SLACK = 0.01  # m before the walker is put back
 _STEP, _TURN = 0.5, 25.0  # m and degrees between recorded keyframes
 
 
-class Walker:
-    """Keeps the cameras of walking tabs at their height. W A S D walk level, dragging looks around."""
+class Arrivals:
+    """Which tabs were sent somewhere and are not there yet: what they tell on the way is of the place they come from."""
 
-    def __init__(self) -> None:
+    def __init__(self, near: float = 1.0, patience: float = 5.0) -> None:
+        self._near, self._patience = near, patience  # m and s
+        self._goals: dict[int, tuple[NDArray[np.float64], float]] = {}
+
+    def send(self, client: viser.ClientHandle, goal: NDArray[np.floating]) -> None:
+        """A tab's camera was put at goal (3,) [m]."""
+        self._goals[client.client_id] = np.array(goal, np.float64), time.monotonic() + self._patience
+
+    def wait(self, client: viser.ClientHandle) -> bool:
+        """True while what a tab tells is still of before."""
+        goal, end = self._goals.get(client.client_id, (None, 0.0))
+        if goal is None:
+            return False
+        away = float(np.linalg.norm(np.asarray(client.camera.position, np.float64) - goal))
+        if away > self._near and time.monotonic() < end:
+            return True
+        del self._goals[client.client_id]
+        return False
+
+
+class Walker:
+    """Keeps the cameras of walking tabs at their height and out of what was seen.
+
+    W A S D walk level, dragging looks around. A wall is slid along. walls: what stands in the way of an eye at a
+    height [m] over the floor, or None where nothing is known; asked at every step, so it has to be quick.
+    """
+
+    def __init__(self, walls: Callable[[float], Walls | None] = lambda _: None) -> None:
+        self._walls = walls
         self._heights: dict[int, float] = {}
+        self._spots: dict[int, NDArray[np.float64]] = {}
         self._watched: set[int] = set()
+        self._arrivals = Arrivals()
+        self._lock = threading.Lock()  # the viewer calls from a pool of threads
 
     def walks(self, client: viser.ClientHandle) -> bool:
         """True if this tab walks."""
         return client.client_id in self._heights
 
     def start(self, client: viser.ClientHandle, height: float, spot: NDArray[np.floating] | None = None) -> None:
-        """Put a tab on the floor, height [m] over it, looking level in the direction it looked; spot: (x, y) to stand."""
+        """Put a tab on the floor, height [m] over it, looking level in the direction it looked; spot: (x, y) to stand,
+        or as near to it as there is room."""
         camera = client.camera
         ahead = np.asarray(camera.look_at, np.float64) - np.asarray(camera.position, np.float64)
         ahead[2] = 0.0
         ahead = ahead / np.linalg.norm(ahead) if np.linalg.norm(ahead) > 1e-6 else np.array([0.0, 1.0, 0.0])
         place = np.asarray(camera.position if spot is None else spot, np.float64)[:2]
+        walls = self._walls(height)
+        place = place if walls is None else walls.settled(place)
         position = np.array([*place, height])
-        self._heights[client.client_id] = height
-        with client.atomic():
+        with self._lock, client.atomic():
+            self._heights[client.client_id], self._spots[client.client_id] = height, place
             camera.up_direction = (0.0, 0.0, 1.0)
             camera.position = position
             camera.look_at = position + _AHEAD * ahead
+            self._arrivals.send(client, position)
         if client.client_id not in self._watched:
             self._watched.add(client.client_id)
             camera.on_update(lambda _: self._moved(client))
@@ -54,12 +92,18 @@ class Walker:
         self._heights.pop(client.client_id, None)
 
     def _moved(self, client: viser.ClientHandle) -> None:
-        height = self._heights.get(client.client_id)
-        if height is None:
-            return
-        x, y, z = (float(v) for v in client.camera.position)
-        if abs(z - height) > _SLACK:
-            client.camera.position = (x, y, height)  # the point looked at moves along
+        with self._lock:
+            height = self._heights.get(client.client_id)
+            if height is None or self._arrivals.wait(client):
+                return
+            wanted = np.asarray(client.camera.position, np.float64)
+            walls = self._walls(height)
+            here = self._spots[client.client_id]
+            spot = wanted[:2] if walls is None else walls.walked(here, wanted[:2])
+            self._spots[client.client_id] = spot
+            allowed = np.array([*spot, height])
+            if np.abs(allowed - wanted).max() > _SLACK:
+                client.camera.position = allowed  # the point looked at moves along
 
 
 class Recorder:

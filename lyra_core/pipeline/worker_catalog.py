@@ -11,7 +11,7 @@ from typing import Any
 
 from lyra_core.errors import LyraError
 
-__all__ = ["catalog", "describe", "missing_packages"]
+__all__ = ["MODEL_HELP", "catalog", "describe", "missing_packages"]
 
 # Import name to the name that pip knows.
 _NEEDED = {
@@ -32,11 +32,15 @@ _NEEDED = {
     "jinja2": "jinja2",
     "matplotlib": "matplotlib",
 }
-_MODELS = {
+MODEL_HELP = {
     "reproject": "Reprojects what was seen and fills the rest; no weights, runs on the CPU",
-    "embedded": "Small trained fill model; runs on the CPU",
+    "embedded": "Small trained fill model; its weights come along, runs on the CPU",
+    "frames": "Takes a film or pictures that you have, with their cameras; start it with lyra generate FILM --model frames",
     "lyra2": "Lyra 2.0, 14 B parameters; needs its weights and a large CUDA card; frames 1 + 80 k",
+    "sana-wm": "SANA-WM; needs pip extra sana, its weights, a CUDA card and a photo near 16:9; forgets what it left behind",
+    "wan-vace": "Wan 2.1 VACE 1.3 B; needs pip extra vace, its weights and a CUDA card of 8 to 16 GB; reads captions",
 }
+"""What each video model of the registry does and needs, one line for people who choose."""
 
 
 def missing_packages() -> list[str]:
@@ -62,7 +66,7 @@ def catalog() -> dict[str, Any]:
         )
     qualities.sort(key=lambda entry: entry["frames"])
     return {
-        "models": [{"name": n, "help": _MODELS.get(n, ""), "frames": 0} for n in sorted(VIDEO_MODELS, key=_own_first)],
+        "models": [{"name": n, "help": MODEL_HELP[n], "frames": 0} for n in sorted(VIDEO_MODELS, key=_own_first)],
         "qualities": qualities,
         "paths": _paths(),
         "robots": _robots(),

@@ -161,7 +161,7 @@ class Jobs:
             "fov_source": seed.focal_source,
             "camera_height": round(float(seed.camera_height), 3),
             "scale_source": seed.scale_source,
-            "guess": seed.scale_confidence <= 0.5,
+            "guess": seed.scale_is_a_guess,
         }
 
     def _view(self, photo: Path, config: RunConfig) -> tuple[SeedView, Frame]:

@@ -173,7 +173,7 @@ def _make_rule(
     reach = clearance + 1.0
     obstacles = build_obstacles(cloud, centers.min(axis=0) - reach, centers.max(axis=0) + reach)
     if len(obstacles.points) == 0:
-        notes.append("Nothing was seen near the path; there is nothing to keep clear of.")
+        notes.append("Nothing was seen near the path: what it may run into is not known.")
         return _Rule(obstacles, np.zeros(0), clearance, lowest), notes
     own = np.linalg.norm(obstacles.points - start, axis=1)
     if own.min() * 0.9 < clearance:

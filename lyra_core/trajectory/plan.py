@@ -85,6 +85,6 @@ def _walk_notes(start: NDArray[np.float64], scene: SeedScene, strength: float, v
         angles = np.unwrap(np.arctan2(ways @ [-ahead[1], ahead[0]], ways @ ahead[:2]))
         left, right = float(np.degrees(angles.max())), float(np.degrees(-angles.min()))
         if max(left, right) > 5:
-            side = f"{left:.0f} deg to the left" if left >= right else f"{right:.0f} deg to the right"
+            side = f"{left:.0f}° to the left" if left >= right else f"{right:.0f}° to the right"
             notes.append(f"The walk turns up to {side} to stay clear.")
     return notes

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from lyra_core.explorer.views import top_view
 from lyra_core.geometry import look_at, matrix_from_quat, rigid
 
 LONG = 400_000  # ms: never what a test asserts; a loaded box with two cores draws without a GPU here
@@ -71,10 +72,9 @@ def pixel_of_client(page, client, point):
     return pixel(page, camera.position, matrix_from_quat(np.asarray(camera.wxyz, float)), camera.fov, point)
 
 
-def pixel_from_top(page, first, point):
-    """The same for the page's top view of a world whose first camera is first."""
-    look = first.center + 3.0 * first.forward
-    position = np.array([look[0], look[1] - 0.01, 12.0])
+def pixel_from_top(page, points, point):
+    """The same for the page's top view of a world of which points (N, 3) were seen."""
+    position, look = top_view(points)
     pose = rigid(look_at(position, look)[:3, :3], position)
     return pixel(page, position, pose[:3, :3], math.radians(60.0), point)
 

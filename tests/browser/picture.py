@@ -68,6 +68,7 @@ def main():
         shutil.copytree(options.world, folder, ignore=shutil.ignore_patterns("explorer.json", "exports"))
         studio = StudioOptions(Path(scratch), frames=options.frames)
         with Explorer(ExplorerOptions(studio, port=0, most_splats=options.splats), folder) as explorer:
+            explorer.page.drawing.splats.choose("full")
             explorer.studio.plan(PathPlan(source="preset", preset=options.preset, frames=options.frames))
             data = take(explorer, options.size, options.wait)
     for quality in range(90, 40, -5):

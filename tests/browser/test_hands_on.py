@@ -19,6 +19,7 @@ from lyra_core.types import Gaussians
 from tests.browser.hand import (
     LONG,
     button,
+    field,
     fill,
     new_page,
     pixel_of_client,
@@ -37,6 +38,7 @@ from lyra_core.explorer.app import Explorer, ExplorerOptions  # noqa: E402
 from lyra_core.explorer.content import frame_cloud  # noqa: E402
 from lyra_core.explorer.embed import write_embed  # noqa: E402
 from lyra_core.explorer.studio import StudioOptions  # noqa: E402
+from lyra_core.explorer.walls import BODY  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -185,6 +187,7 @@ def test_a_keyframe_is_added_moved_by_its_gizmo_and_put_back_by_undo(lab, shots)
 
 def test_numbers_move_a_keyframe(lab):
     lab.studio.select(0)
+    until(lab.page, lambda: field(lab.page, "Keyframe").input_value() == "1", "the page to show the keyframe")
     fill(lab.page, "Position (m)", "0.25")
     until(lab.page, lambda: abs(lab.studio.state.plan.now.keys[0].position[0] - 0.25) < 1e-9, "the typed number")
     fill(lab.page, "View angle (°)", "41")
@@ -248,6 +251,31 @@ def test_walking_stays_at_the_robots_height(lab, shots):
     after = np.array(lab.client.camera.position)
     assert after[1] - before[1] > 0.15  # it looked along +y
     shot(page, shots, "22_walk")
+    button(page, "Fly again")
+
+
+def test_walking_stops_at_a_wall_and_slides_along_it(lab, shots):
+    page = lab.page
+    tab(page, "Look")
+    lab.stand((-0.9, HIGH[1] - 1.0, 2.0), (-0.5, HIGH[1] + 0.5, 1.0))  # a little to the right of straight at the wall
+    button(page, "Walk here")
+    until(page, lambda: abs(lab.client.camera.position[2] - 0.6) < 1e-3, "the robot's height")
+    page.wait_for_timeout(1500)
+    page.mouse.click(300, 600)
+    began = np.array(lab.client.camera.position)
+    ahead = np.subtract(lab.client.camera.look_at, began)
+    assert ahead[1] > abs(ahead[0]) > 0.02
+    page.keyboard.down("w")
+    until(page, lambda: lab.client.camera.position[1] > HIGH[1] - BODY - 0.15, "the wall")
+    met = np.array(lab.client.camera.position)
+    page.wait_for_timeout(4000)  # metres of way, were it not for the wall
+    page.keyboard.up("w")
+    page.wait_for_timeout(2000)
+    after = np.array(lab.client.camera.position)
+    shot(page, shots, "22_wall")
+    assert after[1] < HIGH[1] - BODY + 0.11  # columns of 5 cm, and the page may be a step ahead
+    assert after[0] > met[0] + 0.05  # along the wall, not frozen
+    assert np.subtract(lab.client.camera.look_at, after) @ ahead > 0
     button(page, "Fly again")
 
 

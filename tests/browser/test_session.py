@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from lyra_core.geometry import usd_camera_from_opencv
+from lyra_core.pipeline.begin import seen_points
 from lyra_core.world import WorldFolder
 from tests.browser.hand import LONG, button, fill, new_page, pixel, pixel_from_top, say, shot, tab, until
 
@@ -225,7 +226,7 @@ def test_a_robot_drives_and_is_watched(session, shots):
     folder = _world(session, "hall~2")
     planner = Planner(read_map(folder), load_robot("lyra_bot").footprint_radius)
     task = planner.random_tasks(1, np.random.default_rng(1), min_distance=1.0)[0]
-    page, first = session["page"], WorldFolder.open(folder).frames[0].camera
+    page, points = session["page"], seen_points(iter(WorldFolder.open(folder).frames))
     tab(page, "Look")
     page.get_by_text("Top", exact=True).click()
     page.wait_for_timeout(2000)
@@ -233,7 +234,7 @@ def test_a_robot_drives_and_is_watched(session, shots):
     for name, place in (("start", task.start), ("goal", task.goal)):
         button(page, f"Click the {name}")
         say(page, f"Click the {name} on the floor")
-        page.mouse.click(*pixel_from_top(page, first, (*place, 0.0)))
+        page.mouse.click(*pixel_from_top(page, points, (*place, 0.0)))
         page.wait_for_timeout(1000)
     say(page, "Way of")
     shot(page, shots, "12_way")

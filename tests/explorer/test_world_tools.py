@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from lyra_core.errors import InputError
-from lyra_core.explorer.content import frame_cloud, splat_arrays
+from lyra_core.explorer.content import frame_cloud, read_mesh, splat_arrays
 from lyra_core.explorer.gravity import levelled_frame
 from lyra_core.explorer.path_files import read_uploaded, saved_bytes
 from lyra_core.explorer.picking import nearest_point
 from lyra_core.explorer.preview import Coverage, clearance_along, clearance_colors, make_memory, speed_warnings
 from lyra_core.geometry import look_at, matrix_from_rotvec, rigid
-from lyra_core.types import Camera, CameraPath, Frame, Gaussians
+from lyra_core.meshing.gltf import write_glb
+from lyra_core.types import Camera, CameraPath, Frame, Gaussians, Mesh
 
 _K = np.array([[150.0, 0, 120], [0, 150.0, 80], [0, 0, 1]])
 
@@ -50,6 +51,21 @@ def test_three_clicks_on_the_floor_undo_a_tilt_of_the_world():
     points = frame_cloud(level).points
     assert abs(float(np.quantile(points[:, 2], 0.02))) < 0.01
     assert level.camera.center[2] == pytest.approx(1.5, abs=1e-6)
+
+
+def test_the_mesh_layer_has_the_colours_of_the_mesh(tmp_path):
+    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3]], np.float32)
+    faces = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+    colors = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [188, 188, 188]], np.uint8)
+    write_glb(tmp_path / "mesh.glb", Mesh(corners, faces, colors=colors))
+    shown = read_mesh(tmp_path / "mesh.glb")
+    np.testing.assert_allclose(shown.vertices, corners, atol=1e-6)
+    assert shown.visual.kind == "vertex"
+    half = 128  # sRGB 188 is half of the light
+    expected = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [half, half, half]]
+    np.testing.assert_allclose(shown.visual.vertex_colors[:, :3], expected, atol=2)
+    write_glb(tmp_path / "plain.glb", Mesh(corners, faces))
+    assert len(read_mesh(tmp_path / "plain.glb").faces) == 2
 
 
 def test_clicks_on_a_wall_are_no_floor():

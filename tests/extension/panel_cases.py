@@ -300,6 +300,7 @@ async def _kill_and_resume(session: Session) -> None:
     await session.until(lambda: not session.state.cancel.visible, "the cancelled run")
     await session.until(lambda: not _children() or session.state.resume.enabled, "the worker to end")
     await session.picture(_FOLDER / "cancelled.png")
+    assert session.find("thumbnails").visible == bool(session.state.thumbnails)  # no row of empty frames
     await session.click("resume")
     await session.until(lambda: session.state.result_section.visible, "the finished world")
 
@@ -367,7 +368,7 @@ async def _worlds_and_worker(session: Session) -> None:
     await session.click("worker_section", (0.1, 0.5))
     await session.click("check_interpreter")
     await session.until(lambda: session.state.interpreter_note.text.startswith("Ready"), "the checked worker")
-    await session.picture(_FOLDER / "worker.png", "worker_section")
+    await session.picture(_FOLDER / "checked.png", "worker_section")
     await session.click("recent_section", (0.1, 0.5))
     await session.click("recent_0")
     await session.until(lambda: not session.state.progress_section.visible, "the recent world")
@@ -407,7 +408,22 @@ async def photo_to_robot() -> None:
         assert set(slow) <= {"load", "appearance"}, slow  # USD composes in Kit's thread, as Kit wants it
 
 
-CASES = {call.__name__: call for call in (start_stop, identifiers, keyframes, photo_to_robot)}
+async def bare_python() -> None:
+    """An interpreter without our packages: the panel says what is missing and how to get it, and lets nothing be started."""
+    bare = os.environ.get("LYRA_BARE_PYTHON", sys.executable)
+    async with in_session({**_settings(), "interpreter": bare}) as session:
+        session.open()
+        await session.frames(6)
+        await session.click("check_interpreter")
+        await session.until(lambda: session.state.banner.tone == "error", "the panel to say what is missing")
+        await session.picture(_FOLDER / "worker.png")
+        assert session.state.banner.title == "The worker cannot run"
+        assert "pip install" in session.state.banner.next_step
+        assert not session.state.generate.enabled
+        assert not session.blocking, session.blocking
+
+
+CASES = {call.__name__: call for call in (start_stop, identifiers, keyframes, photo_to_robot, bare_python)}
 
 if __name__ == "__main__":
     asyncio.run(CASES[sys.argv[1]]())

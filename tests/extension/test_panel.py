@@ -60,6 +60,10 @@ def test_every_usable_widget_has_its_own_identifier_and_a_tooltip(ovui_folder, t
     _run(ovui_folder, tmp_path, "identifiers", 1800)
 
 
+def test_a_python_without_the_packages_is_answered_with_what_to_install(ovui_folder, tmp_path):
+    _run(ovui_folder, tmp_path, "bare_python", 1800)
+
+
 def test_keyframes_from_the_viewport_become_a_path_that_saves_and_loads(ovui_folder, tmp_path):
     _run(ovui_folder, tmp_path, "keyframes", 1800)
 
@@ -107,7 +111,7 @@ def test_clicking_from_a_photo_to_a_robot_through_a_killed_worker_and_a_cancelle
         "cancelled",
         "done",
         "robot_spawned",
-        "worker",
+        "checked",
     )
     for name in states:
         assert (tmp_path / f"{name}.png").stat().st_size > 8_000

@@ -108,6 +108,20 @@ def test_a_photo_and_a_ready_worker_enable_generate_and_ask_for_a_preview(ready)
     assert shown(ready).image_note.text == "1200 x 800 px"
 
 
+def test_every_model_says_what_it_needs_below_the_choice_and_as_its_tooltip(ready):
+    names = [entry.name for entry in ready.catalog.models]
+    assert {"reproject", "embedded", "frames", "lyra2", "sana-wm", "wan-vace"} <= set(names)
+    seen = set()
+    for place, name in enumerate(names):
+        model, _ = run(ready, Intent("model", place))
+        state = shown(model)
+        assert model.recipe.model == name
+        assert len(state.model_note.text) > 30, name
+        assert state.model.tooltip == state.model_note.text
+        seen.add(state.model.tooltip)
+    assert len(seen) == len(names)
+
+
 def test_previews_never_queue_up(ready):
     model, effects = run(ready, *(Intent("path_option", ("strength", 0.1 * i)) for i in range(1, 9)))
     assert not asked(effects, "preview")

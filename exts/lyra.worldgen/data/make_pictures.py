@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 __all__ = ["draw_icon", "draw_preview"]
 
 _HERE = Path(__file__).parent
 _REPOSITORY = _HERE.parents[2]
+_GROUND = (38, 41, 44)
 _GREEN, _NIGHT, _PAPER = (118, 185, 0), (27, 30, 33), (236, 238, 240)
 
 
@@ -54,20 +55,22 @@ def draw_icon(size: int = 256) -> Image.Image:
 
 
 def draw_preview() -> Image.Image:
-    """The panel beside renders of a world that it made; both are pictures of ours."""
-    image = Image.new("RGB", (1280, 720), (38, 41, 44))
-    panel = Image.open(_HERE.parent / "docs" / "pictures" / "done.png").convert("RGB")
-    panel.thumbnail((460, 680))
-    world = Image.open(_REPOSITORY / "data" / "pictures" / "first_screen.jpg").convert("RGB")
-    half = (world.width // 2, world.height // 2)
-    tiles = [world.crop((x, y, x + half[0], y + half[1])) for y in (0, half[1]) for x in (0, half[0])]
+    """The panel with a finished world beside the photo and what became of it; all are pictures of ours."""
+    image = Image.new("RGB", (1280, 720), _GROUND)
+    pictures = _HERE.parent / "docs" / "pictures"
+    panel = Image.open(pictures / "done.png").convert("RGB")
+    panel.thumbnail((460, 680), Image.Resampling.LANCZOS)
     image.paste(panel, (40, (720 - panel.height) // 2))
     left = 72 + panel.width
-    for place, tile in enumerate((tiles[0], tiles[2])):
-        height = 316
-        width = int(tile.width * height / tile.height)
-        fitted = tile.resize((width, height), Image.Resampling.LANCZOS)
-        image.paste(fitted, ((left + 1280 - width) // 2, 34 + place * (height + 20)))
+    photo, world = Image.open(_REPOSITORY / "data" / "photos" / "square.jpg"), Image.open(pictures / "world.png")
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(20)
+    for place, (picture, words) in enumerate(((photo, "one photo"), (world, "the world that was made of it"))):
+        fitted = ImageOps.fit(
+            picture.convert("RGB"), (1240 - left, 300), Image.Resampling.LANCZOS, centering=(0.5, 0.4)
+        )
+        top = 24 + place * 344
+        image.paste(fitted, (left, top))
+        draw.text((left, top + 304), words, _PAPER, font)
     return image
 
 

@@ -68,7 +68,8 @@ class ThumbnailStrip:
     """The newest frames in a row."""
 
     def __init__(self, identifier: str, *, tooltip: str, count: int = 4) -> None:
-        with ui.HStack(spacing=GAP, height=0, identifier=identifier, tooltip=tooltip):
+        self.widget = ui.HStack(spacing=GAP, height=0, identifier=identifier, tooltip=tooltip, visible=False)
+        with self.widget:
             self.views = []
             for place in range(count):
                 with ui.ZStack(height=THUMBNAIL_HEIGHT):
@@ -76,7 +77,8 @@ class ThumbnailStrip:
                     self.views.append(PictureView(f"{identifier}_{place}", tooltip=tooltip, height=THUMBNAIL_HEIGHT))
 
     def show(self, value: Sequence[Picture]) -> None:
-        """Draw the last pictures."""
+        """Draw the last pictures; without any the row takes no room."""
+        self.widget.visible = len(value) > 0
         latest = [*value[-len(self.views) :]]
         for view, picture in zip(self.views, latest + [Picture()] * (len(self.views) - len(latest)), strict=True):
             view.show(picture)

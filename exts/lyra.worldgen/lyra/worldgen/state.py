@@ -60,11 +60,12 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several: labels and the index of the chosen one."""
+    """One of several: labels and the index of the chosen one. tooltip: of the chosen one; "" for the field's own."""
 
     labels: tuple[str, ...] = ()
     index: int = 0
     enabled: bool = True
+    tooltip: str = ""
 
 
 @dataclass(frozen=True, slots=True)

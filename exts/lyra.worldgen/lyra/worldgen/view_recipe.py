@@ -92,7 +92,12 @@ def settings(model: Model) -> dict[str, Any]:
     chunks = max(1, -(-(recipe.frames - 1) // catalog.chunk))
     lines = f"One line for every {catalog.chunk} frames" + (f": {chunks} lines" if chunks > 1 else "")
     return {
-        "model": Choice(tuple(map(words, models)), index_of(models, recipe.model), enabled=free and bool(models)),
+        "model": Choice(
+            tuple(map(words, models)),
+            index_of(models, recipe.model),
+            free and bool(models),
+            chosen.help if chosen else "",
+        ),
         "model_note": Text(chosen.help if chosen else "", visible=chosen is not None),
         "preset": Choice(tuple(map(words, qualities)), index_of(qualities, recipe.quality), free and bool(qualities)),
         "frames": Number(recipe.frames, 1, 2001, enabled=free),

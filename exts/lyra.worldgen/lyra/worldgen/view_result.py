@@ -89,7 +89,9 @@ def worlds(model: Model) -> dict[str, Any]:
     problem = environment.problem or model.run.problem or model.problem
     note = status.get(environment.status, "")
     if environment.problem:
-        note = f"{environment.problem.what}: {environment.problem.got} {environment.problem.do}"
+        said = environment.status == "broken" and model.run.status != "failed" and not model.problem  # by the banner
+        lacks = f": {environment.problem.got} {environment.problem.do}"
+        note = environment.problem.what + ("" if said else lacks)
     return {
         "recent": tuple(Recent(PurePath(r).name, str(PurePath(r).parent), r) for r in model.recents),
         "interpreter": Text(environment.interpreter, enabled=not model.run.busy),

@@ -124,6 +124,7 @@ class ChoiceBox:
                     value.index, *value.labels, identifier=self._identifier, tooltip=self._tooltip, height=ROW
                 )
             self.widget.model.add_item_changed_fn(self._changed)
+        self.widget.tooltip = value.tooltip or self._tooltip
         model = self.widget.model.get_item_value_model(None, 0)
         if model.get_value_as_int() != value.index:
             model.set_value(value.index)

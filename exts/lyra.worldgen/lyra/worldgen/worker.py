@@ -239,6 +239,5 @@ def _ended(code: int, log: Path) -> Problem:
     with contextlib.suppress(OSError):
         tail = tuple(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL:])
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    return Problem(
-        "The worker ended unexpectedly", how, "Press Resume to go on; if it happens again, read the log below", tail
-    )
+    again = "; if it happens again, read the log under Worker environment" if tail else ""
+    return Problem("The worker ended unexpectedly", how, f"Press Resume to go on{again}", tail)

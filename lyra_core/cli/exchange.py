@@ -40,6 +40,9 @@ def rescale(
     world: World,
     factor: Annotated[float | None, typer.Option("--factor", help="New metres per old metre.")] = None,
     known_length: KnownLength = None,
+    frame: Annotated[
+        int, typer.Option("--frame", help="Frame whose pixels --known-length speaks of; from 1 on those of frames/rgb.")
+    ] = 0,
     between: Annotated[
         str | None,
         typer.Option(
@@ -70,6 +73,7 @@ def rescale(
             known_length=cast("tuple[float, float, float, float, float] | None", pixels),
             camera_height=camera_height,
             between=None if ends is None else cast("Any", (*ends, length)),
+            frame=frame,
             device=device,
         )
         return follow_world(console, events)

@@ -30,6 +30,8 @@ _IN_WALL = (-0.25, 0.07)  # [m] behind and before the plane: reveals and doors, 
 _LEAST_OBJECT = 0.02  # [m^2]; smaller parts are lumped together
 _MOST_OBJECTS = 60
 _COLUMN = 0.3  # [m] edge of the cells in which wavy walls are looked for
+_FACADE_COLUMN = 0.6  # [m] the same under the open sky
+_LONG = (1.5, 3.0)  # [m] least length of a wavy wall, under a ceiling and under the sky
 _BESIDE_WALL = (0.9, 0.45)  # [m] around walls that are planes nothing else is a wall, in rooms (cupboards) and halls
 
 
@@ -114,43 +116,62 @@ def face_classes(mesh: Mesh, planes: Sequence[Plane], *, floor_z: float | None) 
 def _wavy_walls(
     unit: NDArray[np.float64], centers: NDArray[np.float64], kind: NDArray[np.int8], base: float, ceiling: float
 ) -> NDArray[np.bool_]:
-    """(F,) upright faces in columns of ground that upright surface fills to the height of a wall, far from known walls.
+    """(F,) upright faces in columns of ground that upright surface fills to the height of a wall.
 
-    A learned depth bends walls by more than a plane takes. Columns count with their neighbours, since such walls lean,
-    and only in groups at least 1.5 m long: a tall lamp is no wall.
+    A learned depth bends walls by more than a plane takes, facades by more than the walls of a room, so that the
+    columns of the open air are wider. Columns count with their neighbours, since such walls lean, and only in groups
+    that are long: a tall lamp or tree is no wall, a tall closed hedge is. Under a ceiling they must lie apart from
+    walls that are planes, which cupboards do not.
     """
     from scipy import ndimage
 
     out = np.zeros(len(kind), np.bool_)
+    outdoors = not np.isfinite(ceiling)
+    edge, long = (_FACADE_COLUMN, _LONG[1]) if outdoors else (_COLUMN, _LONG[0])
     upright = (np.abs(unit[:, 2]) < 0.7) & (centers[:, 2] > base + 0.1)
     rows = np.flatnonzero(upright & (kind == _OBJECT))
     if not len(rows):
         return out
-    low = centers[rows, :2].min(axis=0) - 2 * _COLUMN
-    cell = np.floor((centers[:, :2] - low) / _COLUMN).astype(np.int64)
+    low = centers[rows, :2].min(axis=0) - 2 * edge
+    cell = np.floor((centers[:, :2] - low) / edge).astype(np.int64)
     shape = tuple(int(v) for v in cell[rows].max(axis=0) + 3)
+    inside = ((cell >= 0) & (cell < shape)).all(axis=1)
+    walls = np.flatnonzero((kind == _WALL) & inside)
+    # In the open air what is bent goes on where what is flat ends: both fill the columns.
+    filling = np.concatenate([rows, walls[upright[walls]]]) if outdoors else rows
     # Higher than cupboards; under a low ceiling nearly up to it. How a wall goes on above is not asked.
     least = min(ceiling - 0.6, base + 2.25)
     levels = max(4, round((least - base) / _COLUMN))
-    level = np.floor((centers[rows, 2] - base) / (least - base) * levels).astype(np.int64)
+    level = np.floor((centers[filling, 2] - base) / (least - base) * levels).astype(np.int64)
     filled = np.zeros((*shape, levels + 1), np.bool_)
-    filled[cell[rows, 0], cell[rows, 1], np.minimum(level, levels)] = True
+    filled[cell[filling, 0], cell[filling, 1], np.minimum(level, levels)] = True
     filled = np.asarray(ndimage.maximum_filter(filled, (3, 3, 1)), np.bool_)
     # The foot of a wall is often hidden by what stands before it.
     tall = filled[..., levels] & (filled[..., :levels].mean(axis=-1) > 0.35)
-    inside = ((cell >= 0) & (cell < shape)).all(axis=1)
     known = np.zeros(shape, np.bool_)
-    walls = np.flatnonzero((kind == _WALL) & inside)
     known[cell[walls, 0], cell[walls, 1]] = True
-    if known.any():
-        tall &= np.asarray(ndimage.distance_transform_edt(~known)) * _COLUMN > _BESIDE_WALL[ceiling > base + 3.2]
+    if known.any() and not outdoors:
+        tall &= np.asarray(ndimage.distance_transform_edt(~known)) * edge > _BESIDE_WALL[ceiling > base + 3.2]
     parts = np.zeros(shape, np.int32)
     ndimage.label(tall, np.ones((3, 3)), output=parts)
     for number, box in enumerate(ndimage.find_objects(parts), start=1):
-        if max(side.stop - side.start for side in box) * _COLUMN < 1.5:
+        if max(side.stop - side.start for side in box) * edge < long:
             tall[parts == number] = False
+    if outdoors:  # with sills, and where the depth leans most
+        rows = np.flatnonzero((kind == _OBJECT) & inside & (np.abs(unit[:, 2]) < 0.9) & (centers[:, 2] > base + 0.3))
+        # What is low must lie right under what is high: a car before a facade is none.
+        rows = rows[(centers[rows, 2] > least) | _under(centers[rows, :2], centers[filling][level >= levels, :2])]
     out[rows] = tall[cell[rows, 0], cell[rows, 1]]
     return out
+
+
+def _under(points: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(N,) points (x, y) [m] with one of high within two columns of a room."""
+    from scipy.spatial import KDTree
+
+    if not len(high) or not len(points):
+        return np.zeros(len(points), np.bool_)
+    return np.asarray(KDTree(high).query(points, distance_upper_bound=2 * _COLUMN)[0]) < np.inf
 
 
 def _instances(mesh: Mesh, kind: NDArray[np.int8]) -> NDArray[np.int32]:

@@ -271,8 +271,7 @@ def _record(seed: SeedView) -> dict[str, Any]:
         "focal_px": float(seed.intrinsics[0, 0]),
         "scale_source": seed.scale_source,
         "scale_confidence": float(seed.scale_confidence),
-        # A learned scale is off by 13 to 40 % on held-out scenes (data/models/depth): no measurement.
-        "scale_is_a_guess": seed.scale_source in ("default camera height", "depth") and seed.scale_confidence <= 0.5,
+        "scale_is_a_guess": seed.scale_is_a_guess,
         "camera_height_m": float(seed.camera_height),
         "floor_inliers": float(seed.floor_inliers),
         "floor_rms_m": float(seed.floor_rms),

@@ -177,9 +177,14 @@ def _record(  # noqa: PLR0913 - all that was found out
     if video and not (folder / "splats.ply").is_file():
         yield Note("no video: this world has no splats.ply (lyra rebuild WORLD makes it)", "warning")
         video = False
+    share = PASS_SHARE if len(report.runs) > 1 else 1.0
+    passed = report.success >= share and (other is None or other.reached >= share * other.runs)
+    figures["passed"] = passed
     pictures: list[NDArray[np.uint8]] = []
     (target / "drive.mp4").unlink(missing_ok=True)  # of an earlier drive
     if video:
+        # The drives may have taken an hour in Newton: a video that is stopped must not lose them.
+        write_text(target / "drive.json", json.dumps(figures, indent=1) + "\n")
         from lyra_core.reconstruction.video import write_video
 
         frames = drive_frames(folder, report.runs[shown], planner.grid, spec, device=device)
@@ -190,9 +195,6 @@ def _record(  # noqa: PLR0913 - all that was found out
         write_video(target / "drive.mp4", pictures, fps=frames.fps)
         figures["video"] = {"file": "navigation/drive.mp4", "frames": frames.count, "speed": frames.speed}
         yield clock.stop("video")
-    share = PASS_SHARE if len(report.runs) > 1 else 1.0
-    passed = report.success >= share and (other is None or other.reached >= share * other.runs)
-    figures["passed"] = passed
     write_text(target / "drive.json", json.dumps(figures, indent=1) + "\n")
     record_drives(folder, figures, pictures)
     yield Finished(str(folder), passed, {**figures, "summary": _summary(report, other), "stages": dict(clock.timings)})

@@ -42,6 +42,9 @@ UP_AXES: dict[str, tuple[tuple[float, float, float], ...]] = {
 """Rows that turn a file's axes Z up: z (nerfstudio, our own), y (viewers, Marble), -y (COLMAP, Lyra 2)."""
 
 _FLOOR_OPACITY = 0.3
+# How far the axis that points up may lean: first little, then as much as a photo that looks down at the floor, whose
+# camera gives Lyra 2's scenes their axes.
+_TILTS = (math.radians(20.0), math.radians(45.0))
 _CHUNK = 80
 
 
@@ -218,7 +221,9 @@ def _place(
     solid = gaussians.subset(solid_mask(gaussians) & (gaussians.opacities >= _FLOOR_OPACITY))
     points = (solid if len(solid) >= 50 else gaussians).means.astype(np.float64) @ turn.T
     eye = np.median(points, axis=0) if cameras is None else np.median(cameras[:, :3, 3], axis=0) @ turn.T
-    floor = fit_floor(_thinned(points) - eye, np.array([0.0, 0.0, 1.0]), rng, tries=600)
+    floor = None
+    for tilt in _TILTS:
+        floor = floor or fit_floor(_thinned(points) - eye, np.array([0.0, 0.0, 1.0]), rng, tries=600, tilt=tilt)
     up = np.array([0.0, 0.0, 1.0]) if floor is None else floor.up
     level = np.asarray(rotation_between(up, np.array([0.0, 0.0, 1.0])), dtype=np.float64)
     height = float(-np.quantile(points[:, 2] - eye[2], 0.02)) if floor is None else floor.height

@@ -10,7 +10,8 @@ SNIPPET = '''\
 # SPDX-License-Identifier: Apache-2.0
 """This world as an Isaac Lab terrain. Written by `lyra export --isaac-lab`.
 
-Run it with Isaac Lab's Python:  ./isaaclab.sh -p lyra_terrain.py --headless
+Run it with Isaac Lab's Python:  ./isaaclab.sh -p lyra_terrain.py
+Isaac Lab 3 opens a window only with --viz kit, and knows no --headless; with Isaac Lab 2 add --headless.
 It drops a ball at every spawn pose and prints where each comes to rest; z should be about the ball's radius.
 For your own environment import terrain_cfg and SPAWNS from this file, after the app is launched.
 """

@@ -48,12 +48,14 @@ class Measurement:
     camera_height: height of the first camera over the floor [m].
     between: (x1, y1, z1, x2, y2, z2, metres): two points of the world as it is now [m], clicked in a viewer, and
         their true distance.
+    frame: the frame whose pixels known_length speaks of. From 1 on they are pixels of its picture in frames/rgb.
     """
 
     factor: float | None = None
     known_length: tuple[float, float, float, float, float] | None = None
     camera_height: float | None = None
     between: tuple[float, float, float, float, float, float, float] | None = None
+    frame: int = 0
 
     def __post_init__(self) -> None:
         given = [n for n in _MEASURES if getattr(self, n) is not None]
@@ -63,6 +65,12 @@ class Measurement:
                 got=", ".join(given) or "none",
                 do="Give --factor, --known-length X1,Y1,X2,Y2,METRES, --between X,Y,Z,X,Y,Z with --length METRES,"
                 " or --camera-height METRES",
+            )
+        if self.frame and self.known_length is None:
+            raise InputError(
+                "A frame is named, but no known length in it",
+                got=f"--frame {self.frame}",
+                do="Give --known-length X1,Y1,X2,Y2,METRES in pixels of that frame",
             )
         if self.between is not None:
             values = np.array(self.between, np.float64)
@@ -92,6 +100,7 @@ def rescale(
     known_length: tuple[float, float, float, float, float] | None = None,
     camera_height: float | None = None,
     between: tuple[float, float, float, float, float, float, float] | None = None,
+    frame: int = 0,
     device: str = "auto",
     build: bool = True,
 ) -> Iterator[Event]:
@@ -102,7 +111,7 @@ def rescale(
 
     Raises InputError for a measurement that does not fit, WorldError for a world that is unfinished or damaged.
     """
-    asked = Measurement(factor, known_length, camera_height, between)
+    asked = Measurement(factor, known_length, camera_height, between, frame)
     clock = StageClock()
     world = WorldFolder.open(folder)
     settle_plan(folder)
@@ -131,9 +140,10 @@ def rescale(
 
 def _request(asked: Measurement) -> dict[str, Any]:
     values = {name: getattr(asked, name) for name in _MEASURES}
-    return {
+    request = {
         name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value is not None
     }
+    return {**request, "frame": asked.frame} if asked.frame else request
 
 
 def _last_request(manifest: Manifest) -> dict[str, Any] | None:
@@ -145,8 +155,8 @@ def _factor(world: WorldFolder, asked: Measurement) -> float:
     """New metres per old metre."""
     if asked.factor is not None:
         return float(asked.factor)
-    first = world.frames[0]
     if asked.camera_height is not None:
+        first = world.frames[0]
         height = float(first.camera.center[2])
         if height <= 0:
             raise InputError(
@@ -157,10 +167,7 @@ def _factor(world: WorldFolder, asked: Measurement) -> float:
         ends = np.array(asked.between[:6]).reshape(2, 3)
         ratio = asked.between[6] / float(np.linalg.norm(ends[0] - ends[1]))
     else:
-        assert asked.known_length is not None
-        options = SeedOptions(known_length=asked.known_length)
-        depth = np.array(first.depth)
-        ratio = asked.known_length[4] / _measured_length(options, _photo(world, first), depth, first.camera.intrinsics)
+        ratio = _length_ratio(world, asked)
     if not (math.isfinite(ratio) and _FACTORS[0] <= ratio <= _FACTORS[1]):
         raise InputError(
             "This measurement would change the size of the world beyond reason",
@@ -170,6 +177,21 @@ def _factor(world: WorldFolder, asked: Measurement) -> float:
     return ratio
 
 
+def _length_ratio(world: WorldFolder, asked: Measurement) -> float:
+    """The true length over the one that the clicked points have in the depth of their frame."""
+    assert asked.known_length is not None
+    if not 0 <= asked.frame < world.frame_count:
+        raise InputError(
+            "This world has no such frame",
+            got=f"--frame {asked.frame}",
+            do=f"Give a frame from 0 to {world.frame_count - 1}",
+        )
+    frame = world.frames[asked.frame]
+    picture = _photo(world, frame) if asked.frame == 0 else _as_photo(frame)
+    options = SeedOptions(known_length=asked.known_length)
+    return asked.known_length[4] / _measured_length(options, picture, np.array(frame.depth), frame.camera.intrinsics)
+
+
 def _photo(world: WorldFolder, first: Frame) -> Photo:
     """The photo with its working scale; frame 0 itself where the world has no photo."""
     file = world.folder / world.manifest.photo.get("file", "")
@@ -177,7 +199,12 @@ def _photo(world: WorldFolder, first: Frame) -> Photo:
         photo = load_photo(file, area=int(world.manifest.config["photo"]["pixels"]))
         if (photo.width, photo.height) == (first.camera.width, first.camera.height):
             return photo
-    return Photo(first.rgb, (first.camera.width, first.camera.height), 1.0, (0.0, 0.0), None, ())
+    return _as_photo(first)
+
+
+def _as_photo(frame: Frame) -> Photo:
+    """A frame as if it were a photo of the same size, so that clicked points are its own pixels."""
+    return Photo(frame.rgb, (frame.camera.width, frame.camera.height), 1.0, (0.0, 0.0), None, ())
 
 
 def _rescaled_record(manifest: Manifest, factor: float, asked: Measurement) -> Manifest:

@@ -111,7 +111,7 @@ def _redrawn(part: Gaussians, frame: Frame, sigma: float) -> _B:
     camera = frame.camera
     pixels, z = project(part.means, camera)
     size = np.array([camera.width, camera.height])
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         radius = part.scales[:, 0] * camera.intrinsics[0, 0] / z
         inside = (z > 0) & (pixels >= 0).all(axis=1) & (pixels < size).all(axis=1)
     at = np.flatnonzero(inside)

@@ -254,6 +254,8 @@ def write_drive_stage(
     else:
         raise InputError("A drive needs a world folder or collider tiles", got="neither", do="Give one of them")
     define_physics_scene(stage, "/World/DriveScene", ccd=False)
+    Usd.ModelAPI(stage.GetDefaultPrim()).SetKind("assembly")
+    Usd.ModelAPI(UsdGeom.Xform.Define(stage, str(Sdf.Path(ROBOT_PRIM).GetParentPath())).GetPrim()).SetKind("group")
     placed = UsdGeom.Xform.Define(stage, ROBOT_PRIM)
     placed.GetPrim().GetReferences().AddReference(str(Path(robot).resolve()))
     placed.AddTranslateOp().Set(Gf.Vec3d(0, 0, floor_z + 50.0))

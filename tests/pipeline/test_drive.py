@@ -21,7 +21,7 @@ from lyra_core.navigation import FREE, OccupancyGrid, build_grid, write_map
 from lyra_core.pipeline import drive_video
 from lyra_core.pipeline.begin import write_plan
 from lyra_core.pipeline.drive import drive
-from lyra_core.pipeline.events import Finished, Note, Progress
+from lyra_core.pipeline.events import Finished, Note, Progress, StageStarted
 from lyra_core.pipeline.report import Section, write_report
 from lyra_core.pipeline.report.drive_report import forget_drives
 from lyra_core.reconstruction.ply import write_ply
@@ -93,6 +93,18 @@ def test_random_drives_reach_and_leave_figures_a_picture_and_a_video(world, monk
     # The robot drives on: pictures from the start and the end differ, and both have something in them.
     assert np.abs(frames[0].astype(int) - frames[-1].astype(int)).mean() > 3
     assert min(frame.std() for frame in (frames[0], frames[-1])) > 10
+
+
+@physics
+def test_a_video_that_is_stopped_does_not_lose_the_drives(world):
+    events = drive(world, random=2, seed=2)
+    for event in events:
+        if isinstance(event, StageStarted) and event.stage == "video":
+            break
+    events.close()
+    figures = json.loads((world / "navigation" / "drive.json").read_text())
+    assert (figures["runs"], figures["reached"], figures["passed"], figures["video"]) == (2, 2, True, None)
+    assert not (world / "navigation" / "drive.mp4").exists()
 
 
 @physics

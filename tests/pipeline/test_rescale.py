@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lyra_core.errors import InputError, WorldError
+from lyra_core.geometry import unproject
 from lyra_core.pipeline.begin import read_plan
 from lyra_core.pipeline.events import Note
 from lyra_core.pipeline.rescale import rescale
@@ -108,6 +109,61 @@ def test_a_known_length_is_that_long_afterwards(world):
     assert read_manifest(world).seed_view["scale_factor"] == pytest.approx(2.0, rel=1e-6)
 
 
+def edge_of_block(folder: Path, index: int) -> tuple[tuple[float, ...], float]:
+    """Two pixels of a frame on the top of the block, as --known-length takes them, and how far apart they are."""
+    frame = WorldFolder.open(folder).frames[index]
+    points = unproject(frame.depth, frame.camera)
+    top = np.abs(points[..., 2] - box_room.BLOCK[1][2]) < 1e-3
+    rows, columns = np.nonzero(top)
+    assert len(rows) > 20, "the frame sees the block from above"
+    ends = (rows[0], columns[0]), (rows[-1], columns[-1])
+    length = float(np.linalg.norm(points[ends[0]] - points[ends[1]]))
+    return tuple(v + 0.5 for row, column in ends for v in (column, row)), length
+
+
+@pytest.mark.parametrize("index", [1, 2])
+def test_a_known_length_can_be_clicked_in_any_frame(world, index):
+    pixels, length = edge_of_block(world, index)
+    run(world, known_length=(*pixels, 1.5 * length), frame=index)
+    view = read_manifest(world).seed_view
+    assert view["scale_factor"] == pytest.approx(1.5, rel=1e-5)
+    assert (view["scale_source"], view["scale_is_a_guess"]) == ("known length", False)
+    assert view["scale_history"][-1]["asked"]["frame"] == index
+    grown = WorldFolder.open(world).frames[index]
+    (u, v, w, x, _) = (*pixels, 0)
+    points = unproject(grown.depth, grown.camera)
+    new = np.linalg.norm(points[int(v), int(u)] - points[int(x), int(w)])
+    assert new == pytest.approx(1.5 * length, rel=1e-5)
+
+
+def test_the_pixels_of_one_frame_mean_something_else_in_another(world):
+    pixels, length = edge_of_block(world, 1)
+    run(world, known_length=(*pixels, length))
+    assert abs(read_manifest(world).seed_view["scale_factor"] - 1) > 0.05
+
+
+def test_rescale_takes_the_frame_from_the_command_line(world):
+    from typer.testing import CliRunner
+
+    from lyra_core.cli.main import app
+
+    (u, v, w, x), length = edge_of_block(world, 2)
+    words = [
+        "rescale",
+        str(world),
+        "--known-length",
+        f"{u},{v},{w},{x},{2 * length}",
+        "--frame",
+        "2",
+        "--device",
+        "cpu",
+    ]
+    done = CliRunner().invoke(app, [*words, "--json"])
+    assert done.exit_code == 0, done.output
+    assert read_manifest(world).seed_view["scale_factor"] == pytest.approx(2.0, rel=1e-5)
+    assert WorldFolder.open(world).is_built
+
+
 def test_two_points_of_the_world_are_as_far_apart_as_was_measured(world):
     before = read_manifest(world).seed_view["camera_height_m"]
     run(world, between=(0.0, 0.0, 0.0, 0.0, 3.0, 4.0, 10.0))
@@ -185,6 +241,9 @@ def test_a_killed_switch_cannot_be_read_with_the_wrong_plan(world, monkeypatch):
         {"known_length": (10.0, 10.0, 10.0, 10.0, 1.0)},
         {"known_length": (10.0, 10.0, 500.0, 10.0, 1.0)},
         {"known_length": (10.0, 10.0, 20.0, 10.0, -1.0)},
+        {"known_length": (10.0, 10.0, 20.0, 10.0, 1.0), "frame": 8},
+        {"known_length": (10.0, 10.0, 20.0, 10.0, 1.0), "frame": -1},
+        {"factor": 2.0, "frame": 1},
     ],
 )
 def test_measurements_that_cannot_be_are_refused_and_change_nothing(world, measurement):

@@ -38,8 +38,10 @@ def crack_patch(body: Mesh, plan: FloorPlan, *, max_area: float) -> Mesh | None:
     gaps = closed & ~covered
     parts = np.zeros(gaps.shape, np.int32)
     ndimage.label(gaps, output=parts)
-    beside = np.unique(parts[ndimage.binary_dilation(lower, iterations=2)])
-    gaps &= np.isin(parts, beside[beside > 0])
+    beside = np.zeros(int(parts.max()) + 1, np.bool_)
+    beside[parts[np.asarray(ndimage.binary_dilation(lower, iterations=2), np.bool_)]] = True
+    beside[0] = False
+    gaps &= beside[parts]
     if not gaps.any():
         return None
     known = np.where(solid, np.minimum(lowest, plan.height), lowest)

@@ -21,13 +21,14 @@ _COLOUR_SIGMA = 0.07  # sRGB distance at which two pixels are probably different
 
 
 def snap_edges(
-    log_depth: NDArray[np.float32], *, reaches: tuple[int, ...] = (2, 3), jump: float = 0.16
+    log_depth: NDArray[np.float32], *, reaches: tuple[int, ...] = (2,), jump: float = 0.16
 ) -> NDArray[np.float32]:
     """Move pixels that hang between two surfaces onto the nearer one of them.
 
     A pixel inside a jump of log depth (h, w) larger than `jump` within a reach [px] takes the least or the greatest
-    depth around it, unless the surface itself is that steep (its neighbours change evenly over a wider window). One
-    reach after the other: what the narrow window straightens, the wide one takes for a step and not for a ramp.
+    depth around it, unless the surface itself is that steep (its neighbours change evenly over a wider window). More
+    reaches follow each other: what the narrow window straightens, the wide one takes for a step and not for a ramp.
+    (2, 3) leaves a fifth fewer hanging pixels, but makes steps of floors that are seen edge on, which block a robot.
     """
     for reach in reaches:
         log_depth = _snapped(log_depth, reach, jump)

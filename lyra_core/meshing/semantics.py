@@ -31,6 +31,7 @@ _LEAST_OBJECT = 0.02  # [m^2]; smaller parts are lumped together
 _MOST_OBJECTS = 60
 _COLUMN = 0.3  # [m] edge of the cells in which wavy walls are looked for
 _FACADE_COLUMN = 0.6  # [m] the same under the open sky
+_ROOM = 3.6  # [m] walls of rooms are lower than this, facades higher
 _LONG = (1.5, 3.0)  # [m] least length of a wavy wall, under a ceiling and under the sky
 _BESIDE_WALL = (0.9, 0.45)  # [m] around walls that are planes nothing else is a wall, in rooms (cupboards) and halls
 
@@ -126,9 +127,11 @@ def _wavy_walls(
     from scipy import ndimage
 
     out = np.zeros(len(kind), np.bool_)
-    outdoors = not np.isfinite(ceiling)
-    edge, long = (_FACADE_COLUMN, _LONG[1]) if outdoors else (_COLUMN, _LONG[0])
     upright = (np.abs(unit[:, 2]) < 0.7) & (centers[:, 2] > base + 0.1)
+    # A room whose ceiling no camera saw is no street: its walls end lower than facades do.
+    high = float(np.quantile(centers[upright, 2], 0.95)) - base if upright.any() else 0.0
+    outdoors = not np.isfinite(ceiling) and high > _ROOM
+    edge, long = (_FACADE_COLUMN, _LONG[1]) if outdoors else (_COLUMN, _LONG[0])
     rows = np.flatnonzero(upright & (kind == _OBJECT))
     if not len(rows):
         return out

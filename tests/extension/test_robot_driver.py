@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -70,7 +71,9 @@ def place(driver, robot: Robot, events: list, *, yaw: float = 0.0) -> None:
         for _ in range(10):
             await asyncio.sleep(0)
 
-    asyncio.run(go())
+    # In a thread of its own: browser tests of the same process leave an event loop running in the main thread.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, go()).result()
 
 
 def test_a_wheeled_robot_is_spawned_with_its_wheels_and_drives_on_physics_steps(kit):

@@ -85,6 +85,17 @@ def test_a_quick_tab_gets_all_splats_and_a_slow_one_points(gaussians):
     assert slow.drawn == [("points", POINTS)]  # it is known
 
 
+def test_a_tab_that_never_returns_the_picture_gets_points_too(gaussians):
+    class Stuck(Tab):
+        def get_render(self, height, width, timeout):
+            raise TimeoutError(f"no frame in {timeout} s")
+
+    stuck = Stuck(3)
+    SplatLevels(lambda: [stuck], MOST).show(gaussians)
+    _until(lambda: len(stuck.drawn) == 2)
+    assert stuck.drawn == [("splats", COARSE_SPLATS), ("points", POINTS)]
+
+
 def test_a_person_may_choose_the_level_for_all_tabs(gaussians):
     slow = Tab(2, 0.08)
     levels = SplatLevels(lambda: [slow], MOST)

@@ -3,11 +3,13 @@
 """Render the views that the depth model learns from.
 
     python -m lyra_core.training.depth_dataset levels --levels FOLDER_WITH_PK3 --out DATA --views 24 --passes 3
+    python -m lyra_core.training.depth_dataset levels --levels FOLDER_OF_ANOTHER_GAME --kind nexuiz --out DATA
     python -m lyra_core.training.depth_dataset rooms --out DATA --scenes 400 --views 8
     python -m lyra_core.training.depth_dataset outdoors --out DATA --scenes 200 --views 8
+    python -m lyra_core.training.depth_dataset furnished --models FOLDER_WITH_SH3F --out DATA --scenes 400 --views 10
     python -m lyra_core.training.depth_dataset yards --out DATA --scenes 80 --views 8 --first 200000
 
-Shards land in DATA/{levels,rooms,outdoors}_{train,test}/; finished shards are kept, so an interrupted run goes on.
+Shards land in DATA/{levels,rooms,outdoors,...}_{train,test}/; finished shards are kept, so an interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -27,10 +29,11 @@ from lyra_core.training.renderer import TexturedScene, render
 from lyra_core.training.view_store import SHAPES, View, write_shard
 from lyra_core.types import Camera
 
-__all__ = ["main", "render_levels", "render_outdoors", "render_rooms", "render_yards"]
+__all__ = ["main", "render_furnished", "render_levels", "render_outdoors", "render_rooms", "render_yards"]
 
 _LOG = logging.getLogger(__name__)
 _SHAPE_WEIGHTS = (0.36, 0.40, 0.12, 0.12)
+_LARGEST_BARE = 0.4  # share of the area without its picture above which a level is too grey to learn from
 _THROWS = 40  # tries for each view before a level counts as unusable
 
 
@@ -55,8 +58,10 @@ def _gather(
     return views
 
 
-def render_levels(folder: Path, out: Path, *, views: int, passes: int, seed: int = 0) -> None:
-    """Render `views` of every level in each pass; held-out levels once, into levels_test.
+def render_levels(folder: Path, out: Path, *, views: int, passes: int, seed: int = 0, kind: str = "levels") -> None:
+    """Render `views` of every level in each pass into KIND_train; held-out levels once, into KIND_test.
+
+    Levels that give few views, or whose pictures are missing on more than 40 % of their area, are left out.
 
     Raises
     ------
@@ -65,15 +70,15 @@ def render_levels(folder: Path, out: Path, *, views: int, passes: int, seed: int
     archive = LevelArchive(folder)
     names = level_names(archive)
     held_out = [i for i in range(len(names)) if is_held_out(i)]
-    jobs = [(i, 0, "levels_test") for i in held_out]
-    jobs += [(i, turn, "levels_train") for turn in range(passes) for i in range(len(names)) if i not in held_out]
+    jobs = [(i, 0, f"{kind}_test") for i in held_out]
+    jobs += [(i, turn, f"{kind}_train") for turn in range(passes) for i in range(len(names)) if i not in held_out]
     for index, turn, split in jobs:
         path = out / split / f"{names[index]}.{turn}"
         if Path(f"{path}.meta.npy").exists():
             continue
         rng = np.random.default_rng([seed, index, turn])
         level = read_level(archive, names[index])
-        if not len(level.places):
+        if not len(level.places) or level.bare > _LARGEST_BARE:
             continue
 
         def draw(
@@ -132,11 +137,47 @@ def render_outdoors(
             write_shard(path, batch)
 
 
+def render_furnished(
+    models: Path, out: Path, *, scenes: int, views: int, first: int, split: str, seed: int = 0
+) -> None:
+    """Render rooms (two of three) and yards with furniture models, seeds first .. first + scenes - 1, into furnished_SPLIT.
+
+    The held-out pieces of the catalogues stand in the scenes of split "test", the others in those of "train".
+
+    Raises
+    ------
+    InputError: no catalogue in `models`.
+    """
+    from lyra_core.training.furnished import furnished_yard, make_furnished_room, sample_furnished_view
+    from lyra_core.training.furniture_models import FurnitureCatalog
+    from lyra_core.training.outdoors import sample_outdoor_view
+
+    catalog = FurnitureCatalog(models, held_out=split == "test")
+    for start in range(first, first + scenes, 6):
+        path = out / f"furnished_{split}" / f"furnished{start:06d}"
+        if Path(f"{path}.meta.npy").exists():
+            continue
+        batch: list[View] = []
+        for index in range(start, min(start + 6, first + scenes)):
+            rng = np.random.default_rng([seed, 5_000_011, index])
+            if index % 3 == 2:
+                yard = furnished_yard(index, catalog)
+                batch += _gather(lambda size, yard=yard, rng=rng: sample_outdoor_view(yard, size, rng), views, rng)
+            else:
+                room = make_furnished_room(index, catalog)
+                batch += _gather(lambda size, room=room, rng=rng: sample_furnished_view(room, size, rng), views, rng)
+        _LOG.info("furnished %d..: %d views", start, len(batch))
+        if batch:
+            write_shard(path, batch)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line; see the module's text."""
     parser = argparse.ArgumentParser(prog="python -m lyra_core.training.depth_dataset")
-    parser.add_argument("source", choices=("levels", "rooms", "outdoors", "yards"))
+    parser.add_argument("source", choices=("levels", "rooms", "outdoors", "yards", "furnished"))
     parser.add_argument("--levels", type=Path, help="folder that holds the .pk3 archives")
+    parser.add_argument("--models", type=Path, help="folder that holds the .sh3f furniture catalogues")
+    parser.add_argument("--kind", default="levels", help="name under which the views of these levels are kept")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--views", type=int, default=24, help="views of each scene (and pass)")
     parser.add_argument("--passes", type=int, default=3)
@@ -149,7 +190,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.source == "levels":
         if given.levels is None:
             parser.error("levels need --levels FOLDER")
-        render_levels(given.levels, given.out, views=given.views, passes=given.passes, seed=given.seed)
+        render_levels(given.levels, given.out, views=given.views, passes=given.passes, seed=given.seed, kind=given.kind)
+    elif given.source == "furnished":
+        if given.models is None:
+            parser.error("furnished rooms need --models FOLDER")
+        render_furnished(
+            given.models,
+            given.out,
+            scenes=given.scenes,
+            views=given.views,
+            first=given.first,
+            split=given.split,
+            seed=given.seed,
+        )
     else:
         {"rooms": render_rooms, "outdoors": render_outdoors, "yards": render_yards}[given.source](
             given.out,

@@ -34,8 +34,8 @@ class LossWeights:
 
 def elevation_target(height: int, width: int, focal: Tensor, center: Tensor, up: Tensor, stride: int) -> Tensor:
     """(B, height / stride, width / stride) sine of the elevation of cell rays. focal (B, 2), center (B, 2), up (B, 3)."""
-    y = (torch.arange(height // stride) + 0.5) * stride
-    x = (torch.arange(width // stride) + 0.5) * stride
+    y = (torch.arange(height // stride, device=focal.device) + 0.5) * stride
+    x = (torch.arange(width // stride, device=focal.device) + 0.5) * stride
     across = (x[None, None] - center[:, 0, None, None]) / focal[:, 0, None, None]
     down = (y[None, :, None] - center[:, 1, None, None]) / focal[:, 1, None, None]
     towards = up[:, 0, None, None] * across + up[:, 1, None, None] * down + up[:, 2, None, None]

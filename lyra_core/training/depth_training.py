@@ -4,6 +4,7 @@
 
     python -m lyra_core.training.depth_training --config config/train_depth.yaml [key=value ...]
     python -m lyra_core.training.depth_training --config config/train_depth.yaml --export data/models/depth
+    accelerate launch -m lyra_core.training.depth_training --config config/train_depth.yaml    # several GPUs or processes
 
 `init=CHECKPOINT` starts a run from another run's weights; `train_only=hint.` teaches it completion alone and leaves what
 it says of a picture alone bit for bit as it was. Batch and noise of a step depend on (seed, step) alone, so a run that
@@ -27,13 +28,14 @@ import cv2
 import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
 from lyra_core.errors import ConfigError, MissingDependencyError
 from lyra_core.models.depth.encoder import fold_imagenet_weights
 from lyra_core.models.depth.inference import run_network
 from lyra_core.models.depth.network import DepthNetwork
 from lyra_core.models.depth.weights import load_state, write_weights
+from lyra_core.training.acceleration import Runtime
 from lyra_core.training.checkpoints import shipped_weights
 from lyra_core.training.depth_augment import Sample, augment
 from lyra_core.training.depth_hints import HintSettings, with_hint
@@ -61,6 +63,10 @@ class Batch:
     up: Tensor
     hint: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        return Batch(*(getattr(self, name).to(device) for name in self.__slots__))
+
 
 def imagenet_encoder(path: str) -> dict[str, Tensor]:
     """Folded encoder weights from the published checkpoint; an empty path means the installed package's file."""
@@ -75,9 +81,9 @@ def imagenet_encoder(path: str) -> dict[str, Tensor]:
     return fold_imagenet_weights(torch.load(path, weights_only=True, map_location="cpu"))
 
 
-def make_batch(stores: dict[str, ViewStore], config: DictConfig, step: int) -> Batch:
-    """The batch of a step: one picture size, the sources mixed as the config says."""
-    rng = np.random.default_rng([config.seed, step])
+def make_batch(stores: dict[str, ViewStore], config: DictConfig, step: int, rank: int = 0) -> Batch:
+    """The batch of a step in process `rank`: one picture size, the sources mixed as the config says."""
+    rng = np.random.default_rng([config.seed, step, rank] if rank else [config.seed, step])
     width, height = config.sizes[int(rng.integers(len(config.sizes)))]
     count = int(np.clip(round(config.pixels_in_batch / (width * height)), 2, 16))
     kinds = sorted(stores)
@@ -110,7 +116,7 @@ def rate_factor(step: int, config: DictConfig) -> float:
 
 
 def _open(config: DictConfig, split: str) -> dict[str, ViewStore]:
-    folders = {kind: Path(config.data) / f"{kind}_{split}" for kind in ("levels", "outdoors", "rooms")}
+    folders = {str(kind): Path(config.data) / f"{kind}_{split}" for kind in config.mix}
     return {kind: ViewStore([folder]) for kind, folder in folders.items() if any(folder.glob("*.meta.npy"))}
 
 
@@ -138,9 +144,12 @@ def _optimizer(network: DepthNetwork, config: DictConfig) -> torch.optim.AdamW:
 
 @dataclass(slots=True)
 class _State:
+    """What a checkpoint holds; `running` is the network as the runtime wraps it."""
+
     network: DepthNetwork
     ema: DepthNetwork
     optimizer: torch.optim.AdamW
+    running: nn.Module
     step: int = 0
     samples: int = 0
 
@@ -152,14 +161,14 @@ class _State:
         temporary.replace(path)
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location="cpu")
         load_state(self.network, state["network"])
         load_state(self.ema, state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.samples = state["step"], state["samples"]
 
 
-def _start(config: DictConfig) -> _State:
+def _start(config: DictConfig, runtime: Runtime) -> _State:
     torch.manual_seed(config.seed)
     network, ema = DepthNetwork(), DepthNetwork()
     checkpoint = Path(config.run) / "checkpoint.pt"
@@ -169,40 +178,43 @@ def _start(config: DictConfig) -> _State:
         network.encoder.load_state_dict(imagenet_encoder(config.imagenet))
     ema.load_state_dict(network.state_dict())
     for model in (network, ema):
-        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stub lacks it)
-    state = _State(network, ema, _optimizer(network, config))
+        model.to(runtime.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    state = _State(network, ema, _optimizer(network, config), network)
     if checkpoint.exists():
         state.load(checkpoint)
         _LOG.info("resumed at step %d", state.step)
+    state.running = runtime.prepare(network)
     return state
 
 
-def _batches(config: DictConfig, first: int) -> Iterator[Batch]:
+def _batches(config: DictConfig, first: int, rank: int) -> Iterator[Batch]:
     """Batches of steps first, first + 1, …, each made while the one before is being learned."""
     stores = _open(config, "train")
     if not stores:
         raise ConfigError("No training views", got=str(config.data), do="Run lyra_core.training.depth_dataset first")
     with ThreadPoolExecutor(1) as pool:
-        pending = pool.submit(make_batch, stores, config, first)
+        pending = pool.submit(make_batch, stores, config, first, rank)
         for step in range(first + 1, config.steps + 1):
             batch = pending.result()
             if step % 300 == 0:
                 stores = _open(config, "train")  # shards that were rendered meanwhile
-            pending = pool.submit(make_batch, stores, config, step)
+            pending = pool.submit(make_batch, stores, config, step, rank)
             yield batch
 
 
-def _learn(state: _State, batch: Batch, config: DictConfig, weights: LossWeights) -> dict[str, float]:
+def _learn(state: _State, batch: Batch, config: DictConfig, weights: LossWeights, runtime: Runtime) -> dict[str, float]:
+    batch = batch.to(runtime.device)
     height, width = batch.image.shape[-2:]
     factor = rate_factor(state.step, config)
     for group in state.optimizer.param_groups:
         group["lr"] = group["base"] * factor
     target = elevation_target(height, width, batch.focal, batch.center, batch.up, 16)
     hint = batch.hint if _told(config) else None
-    found = state.network(batch.image, batch.focal, batch.center, hint)
-    loss, terms = depth_loss(found, batch.depth, target, weights, batch.hint)
+    with runtime.autocast():
+        found = state.running(batch.image, batch.focal, batch.center, hint)
+        loss, terms = depth_loss(found, batch.depth, target, weights, batch.hint)
     state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    runtime.backward(loss)
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 2.0)
     state.optimizer.step()
     momentum = min(config.ema, (1 + state.step) / (10 + state.step))
@@ -210,7 +222,7 @@ def _learn(state: _State, batch: Batch, config: DictConfig, weights: LossWeights
         for mean, now in zip(state.ema.parameters(), state.network.parameters(), strict=True):
             mean.lerp_(now, 1 - momentum)
     state.step += 1
-    state.samples += len(batch.image)
+    state.samples += len(batch.image) * runtime.world
     return terms
 
 
@@ -245,17 +257,21 @@ def train(config: DictConfig) -> None:
     """Train from the last checkpoint, or from ImageNet weights, to `steps`."""
     torch.set_num_threads(config.threads)
     run = Path(config.run)
-    state, weights = _start(config), LossWeights(**config.loss)
+    runtime = Runtime(config.get("precision", "no"))
+    state, weights = _start(config, runtime), LossWeights(**config.loss)
+    _LOG.info("training on %s", runtime.describe())
     tests = _open(config, "test")
     saved, window, started = time.monotonic(), [], time.monotonic()
-    for batch in _batches(config, state.step):
-        window.append(_learn(state, batch, config, weights))
+    for batch in _batches(config, state.step, runtime.rank):
+        window.append(_learn(state, batch, config, weights, runtime))
+        if not runtime.first:
+            continue
         if time.monotonic() - saved > config.checkpoint_seconds or state.step == config.steps:
             state.save(run / "checkpoint.pt")
             saved = time.monotonic()
         if state.step % 50 == 0:
             means = {key: round(float(np.mean([terms[key] for terms in window])), 4) for key in window[0]}
-            pace = len(window) * len(batch.image) / (time.monotonic() - started)
+            pace = len(window) * len(batch.image) * runtime.world / (time.monotonic() - started)
             _LOG.info("step %d samples %d about %.1f/s %s", state.step, state.samples, pace, means)
             window, started = [], time.monotonic()
         if tests and state.step % config.test_every == 0:

@@ -15,14 +15,14 @@ from lyra_core.training.furniture import Palette
 from lyra_core.training.shell import Surfaces, Walls
 from lyra_core.training.solids import Material, SolidBuilder
 
-__all__ = ["furnish"]
+__all__ = ["Plan", "furnish", "keep_doors_clear", "pendant"]
 
 _Rect = tuple[float, float, float, float]
 
 
 @dataclass
-class _Plan:
-    """Footprints taken so far, as (x0, y0, x1, y1) in the room."""
+class Plan:
+    """Footprints taken so far, as (x0, y0, x1, y1) in the room, and spans of wall that are hung."""
 
     builder: SolidBuilder
     walls: Walls
@@ -38,6 +38,7 @@ class _Plan:
         return cx - w / 2, cy - d / 2, cx + w / 2, cy + d / 2
 
     def fits(self, r: _Rect, *, gap: float = 0.05) -> bool:
+        """Whether a rectangle lies in the room and keeps a gap [m] to what stands there."""
         inside = (
             r[0] >= -0.01 and r[1] >= -0.01 and r[2] <= self.walls.length + 0.01 and r[3] <= self.walls.width + 0.01
         )
@@ -95,13 +96,14 @@ class _Plan:
                 return
 
 
-def _keep_doors_clear(plan: _Plan) -> None:
+def keep_doors_clear(plan: Plan) -> None:
+    """Take the floor before the doors."""
     for o in plan.walls.openings:
         if o.kind != "window":
             plan.taken.append(plan.rectangle(o.wall, (o.x0 + o.x1) / 2, 0.5, o.x1 - o.x0 + 0.1, 1.0))
 
 
-def _partition(plan: _Plan, surfaces: Surfaces) -> None:
+def _partition(plan: Plan, surfaces: Surfaces) -> None:
     """A stub of wall that stands out into the room: what it hides must come back unchanged."""
     b, rng = plan.builder, plan.builder.rng
     for _ in range(12):
@@ -122,7 +124,7 @@ def _partition(plan: _Plan, surfaces: Surfaces) -> None:
         return
 
 
-def _seat_group(plan: _Plan, palette: Palette, rug: Material) -> None:
+def _seat_group(plan: Plan, palette: Palette, rug: Material) -> None:
     """Sofa, rug and coffee table."""
     b = plan.builder
     width = float(b.rng.uniform(1.75, 2.2))
@@ -142,7 +144,7 @@ def _seat_group(plan: _Plan, palette: Palette, rug: Material) -> None:
                 furniture.coffee_table(b, palette, width=table)
 
 
-def _dining(plan: _Plan, palette: Palette) -> dict[str, float]:
+def _dining(plan: Plan, palette: Palette) -> dict[str, float]:
     """A table with four chairs where the floor is free."""
     b, rng = plan.builder, plan.builder.rng
     width, depth = float(rng.uniform(1.1, 1.5)), float(rng.uniform(0.75, 0.85))
@@ -168,7 +170,8 @@ def _dining(plan: _Plan, palette: Palette) -> dict[str, float]:
     return {}
 
 
-def _pendant(b: SolidBuilder, walls: Walls, palette: Palette) -> NDArray[np.float64]:
+def pendant(b: SolidBuilder, walls: Walls, palette: Palette) -> NDArray[np.float64]:
+    """Hang a lamp from the ceiling; returns the lamp (3, 3): position, power, (radius, 0, 0)."""
     x, y = walls.length / 2 + float(b.rng.uniform(-0.6, 0.6)), walls.width / 2 + float(b.rng.uniform(-0.4, 0.4))
     z = walls.height - 0.42
     with b.at(x, y):
@@ -182,8 +185,8 @@ def furnish(
 ) -> tuple[list[NDArray[np.float64]], dict[str, float]]:
     """Fill the room; returns the lamps ((3, 3) each: position, power, (radius, 0, 0)) and known lengths [m]."""
     rng = b.rng
-    plan = _Plan(b, walls)
-    _keep_doors_clear(plan)
+    plan = Plan(b, walls)
+    keep_doors_clear(plan)
     lamps: list[NDArray[np.float64]] = []
     lengths: dict[str, float] = {}
     if rng.random() < 0.4:
@@ -217,7 +220,7 @@ def furnish(
         at = np.array([x + np.cos(yaw) * found[1] - np.sin(yaw) * 0.3, y + np.sin(yaw) * found[1] + np.cos(yaw) * 0.3])
         lamps.append(np.array([[at[0], at[1], 1.8], [1.4, 1.22, 0.98], [0.1, 0, 0]]))
     if rng.random() < 0.7:
-        lamps.append(_pendant(b, walls, palette))
+        lamps.append(pendant(b, walls, palette))
     for o in walls.openings:
         if o.kind == "doorway":
             x, y, yaw = walls.origin(o.wall)

@@ -35,11 +35,13 @@ class Material:
     image: (h, w, 3) uint8 sRGB, or (h, w, 4) where alpha below 128 is a hole.
     sky: True where the view goes to infinity.
     emissive: True where the picture is shown at full brightness.
+    bare: True where the archives lack its picture; it is grey then.
     """
 
     image: NDArray[np.uint8]
     sky: bool = False
     emissive: bool = False
+    bare: bool = False
 
 
 @dataclass(slots=True)
@@ -138,12 +140,12 @@ class LevelArchive:
         archive, member = self._where[name.lower()]
         return archive.read(member)
 
-    def image(self, name: str) -> NDArray[np.uint8] | None:
-        """(h, w, 3 or 4) uint8 picture of a texture path with or without suffix, at most 256 pixels; None if missing."""
+    def image(self, name: str, *, largest: int = _LARGEST_TEXTURE) -> NDArray[np.uint8] | None:
+        """(h, w, 3 or 4) uint8 picture of a path with or without suffix, at most `largest` pixels; None if missing."""
         if name not in self._images:
             stem = str(PurePosixPath(name).with_suffix("")) if name.endswith(_SUFFIXES) else name
             found = [stem + suffix for suffix in _SUFFIXES if stem + suffix in self._where]
-            self._images[name] = _decode(self.read(found[0])) if found else None
+            self._images[name] = _decode(self.read(found[0]), largest) if found else None
         return self._images[name]
 
     def material(self, name: str, flags: int, contents: int) -> Material | None:
@@ -171,10 +173,10 @@ class LevelArchive:
                 image = image if tested and image.shape[2] == 4 else image[..., :3]
                 lit = not shader.stages or any(s.get("map", "").startswith("$lightmap") for s in shader.stages)
                 return Material(np.ascontiguousarray(image), emissive=not lit and "nolightmap" in shader.parameters)
-        return Material(np.full((4, 4, 3), 128, np.uint8))
+        return Material(np.full((4, 4, 3), 128, np.uint8), bare=True)
 
 
-def _decode(raw: bytes) -> NDArray[np.uint8] | None:
+def _decode(raw: bytes, largest: int) -> NDArray[np.uint8] | None:
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -182,7 +184,7 @@ def _decode(raw: bytes) -> NDArray[np.uint8] | None:
         picture = picture.convert("RGBA" if picture.mode in ("RGBA", "LA", "P") else "RGB")
     except (UnidentifiedImageError, OSError):
         return None
-    scale = _LARGEST_TEXTURE / max(picture.size)
+    scale = largest / max(picture.size)
     if scale < 1:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
         picture = picture.resize(size, Image.Resampling.BOX)

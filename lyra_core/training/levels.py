@@ -61,18 +61,18 @@ class Level:
     name: the map's file name without folder and suffix.
     scene: triangles, textures and light; metres, Z up.
     places: (P, 3) float64 points [m] at or above walkable floor (spawn points and items).
+    bare: share of its area whose texture the archives lack; it is grey there.
     """
 
     name: str
     scene: TexturedScene
     places: NDArray[np.float64]
+    bare: float = 0.0
 
 
 def level_names(archive: LevelArchive) -> tuple[str, ...]:
     """Return the names of all maps of the archives, sorted by file name: the order that the hold-out rule counts."""
-    return tuple(
-        sorted(Path(name).stem for name in archive.names if name.startswith("maps/") and name.endswith(".bsp"))
-    )
+    return tuple(sorted(Path(name).stem for name in archive.names if re.fullmatch(r"maps/[^/]+\.bsp", name)))
 
 
 def is_held_out(index: int) -> bool:
@@ -175,7 +175,20 @@ def _light(stored: NDArray[np.uint8]) -> NDArray[np.float32]:
     return (grey + _LIGHT_SATURATION * (light - grey) + _LIGHT_AMBIENT).astype(np.float32)
 
 
-def _scene(soup: _Soup, materials: Sequence[Material | None], lightmaps: NDArray[np.uint8]) -> TexturedScene:
+def _pages(archive: LevelArchive, name: str, data: bytes, faces: NDArray) -> list[NDArray[np.uint8]]:
+    """Baked light: pages of 128 x 128 inside the file, or pictures of any size beside it (maps/NAME/lm_0000 ...)."""
+    raw = np.frombuffer(_lump(data, _LIGHTMAPS), np.uint8)
+    size = 128 * 128 * 3
+    if len(raw) >= size:
+        return list(raw[: len(raw) // size * size].reshape(-1, 128, 128, 3))
+    pages = []
+    for index in range(int(faces["lightmap"].max(initial=-1)) + 1):
+        page = archive.image(f"maps/{name}/lm_{index:04d}", largest=1024)
+        pages.append(np.full((2, 2, 3), 128, np.uint8) if page is None else np.ascontiguousarray(page[..., :3]))
+    return pages
+
+
+def _scene(soup: _Soup, materials: Sequence[Material | None], lightmaps: Sequence[NDArray[np.uint8]]) -> TexturedScene:
     vertices, corners = np.concatenate(soup.vertices), np.concatenate(soup.corners)
     surface, lightmap = np.concatenate(soup.material), np.concatenate(soup.lightmap)
     xyz = vertices["xyz"].astype(np.float64) * UNIT
@@ -202,6 +215,14 @@ def _scene(soup: _Soup, materials: Sequence[Material | None], lightmaps: NDArray
     )
 
 
+def _bare(soup: _Soup, materials: Sequence[Material | None]) -> float:
+    """Share of the area whose picture is missing."""
+    corners = np.concatenate(soup.vertices)["xyz"][np.concatenate(soup.corners)].astype(np.float64)
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    missing = np.array([material is not None and material.bare for material in materials], bool)
+    return float(area[missing[np.concatenate(soup.material)]].sum() / max(float(area.sum()), 1e-9))
+
+
 def read_level(archive: LevelArchive, name: str) -> Level:
     """Read `maps/NAME.bsp` with its textures.
 
@@ -218,13 +239,11 @@ def read_level(archive: LevelArchive, name: str) -> Level:
         )
     entities = _entities(_lump(data, _ENTITIES).decode("latin-1"))
     materials = [
-        archive.material(row["name"].decode("latin-1"), int(row["flags"]), int(row["contents"]))
+        archive.material(row["name"].partition(b"\0")[0].decode("latin-1"), int(row["flags"]), int(row["contents"]))
         for row in _table(data, _SURFACES, _SURFACE)
     ]
     soup = _collect(data, materials, entities)
+    pages = _pages(archive, name, data, _table(data, _FACES, _FACE))
     if not soup.corners:
         raise InputError("The level shows no surface", got=name, do="Leave this map out")
-    raw = np.frombuffer(_lump(data, _LIGHTMAPS), np.uint8)
-    size = 128 * 128 * 3
-    lightmaps = raw[: len(raw) // size * size].reshape(-1, 128, 128, 3)
-    return Level(name, _scene(soup, materials, lightmaps), _places(entities))
+    return Level(name, _scene(soup, materials, pages), _places(entities), _bare(soup, materials))

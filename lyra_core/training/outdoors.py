@@ -9,6 +9,7 @@ of leaves for ground or wall. The ground is a polar grid around the origin, fine
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,9 @@ from lyra_core.training.renderer import TexturedScene, render
 from lyra_core.training.soup import TriangleSoup
 from lyra_core.types import Camera
 
-__all__ = ["Outdoors", "make_outdoors", "sample_outdoor_view"]
+__all__ = ["More", "Outdoors", "make_outdoors", "sample_outdoor_view"]
+
+More = Callable[[TriangleSoup, list[NDArray[np.uint8]], Callable[[float, float], float], np.random.Generator], None]
 
 _RADIUS = 700.0
 _KINDS = ("square", "garden", "valley", "shore")  # "yard" only on demand: a corner full of things
@@ -283,8 +286,11 @@ def _lit(
     return light.reshape(corners.shape).astype(np.float32)
 
 
-def make_outdoors(seed: int, kind: str | None = None) -> Outdoors:
-    """The outdoor scene of this seed; same seed, same bytes. kind: square, garden, valley, shore, yard; None: drawn."""
+def make_outdoors(seed: int, kind: str | None = None, more: More | None = None) -> Outdoors:
+    """The outdoor scene of this seed; same seed, same bytes. kind: square, garden, valley, shore, yard; None: drawn.
+
+    more: called with the triangles, the textures (it may append to both), the ground's height and the random numbers.
+    """
     rng = np.random.default_rng([seed, 77])
     drawn = str(rng.choice(_KINDS))
     kind = kind or drawn
@@ -293,6 +299,8 @@ def make_outdoors(seed: int, kind: str | None = None) -> Outdoors:
     soup = TriangleSoup()
     _lay_ground(soup, relief, slots["near"][0], slots["far"][0], slots["steep"][0], slots["water"][0])
     _furnish(soup, kind, relief, slots, rng)
+    if more is not None:
+        more(soup, images, lambda x, y: max(float(relief.height(np.array([x]), np.array([y]))[0]), relief.water), rng)
     corners, uvs, texture, normals = soup.finish()
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     keep = area > 1e-8

@@ -8,7 +8,7 @@ Floor at z = 0, Z up, metres; the room is the rectangle (0, 0)..(length, width).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from lyra_core.errors import InputError
 from lyra_core.geometry import intrinsics_from_fov, look_at
 from lyra_core.training import textures
-from lyra_core.training.furniture import Palette
-from lyra_core.training.lighting import Lights, bake
+from lyra_core.training.lighting import Lights, LooseTriangles, bake
 from lyra_core.training.renderer import TexturedScene, auto_exposure, render, render_faces
-from lyra_core.training.shell import DOOR_HEIGHT, DOOR_WIDTH, Surfaces, Walls, build_shell, plan_openings
-from lyra_core.training.solids import Material, QuadSet, SolidBuilder, quad_faces
+from lyra_core.training.room_look import Textures, palette, surfaces
+from lyra_core.training.shell import DOOR_HEIGHT, DOOR_WIDTH, Walls, build_shell, plan_openings
+from lyra_core.training.solids import QuadSet, SolidBuilder, quad_faces
 from lyra_core.types import Camera, CameraPath, Frame
 
-__all__ = ["Room", "Route", "ground_truth_frame", "make_room"]
+__all__ = ["Room", "Route", "ground_truth_frame", "keeps_clear", "make_room", "room_lights", "room_scene"]
 
 _CLEARANCE = 0.3
 _OFFSET = 0.12
@@ -84,7 +84,7 @@ class Room:
 
     def is_free(self, points: NDArray[np.floating], *, clearance: float = _CLEARANCE) -> NDArray[np.bool_]:
         """(N, 3) points [m] to (N,) bool: inside the room, clearance [m] away from walls and furniture."""
-        return _is_free(np.asarray(points, dtype=np.float64), self.size, self.solids, clearance)
+        return keeps_clear(np.asarray(points, dtype=np.float64), self.size, self.solids, clearance)
 
     def camera(
         self, world_from_camera: NDArray[np.float64], *, width: int = 256, height: int = 144, fov_deg: float = 70.0
@@ -143,100 +143,34 @@ def ground_truth_frame(room: Room, camera: Camera, index: int, *, supersample: i
     return Frame(index, rgb, depth, sky, camera, np.ones_like(sky))
 
 
-def _is_free(
+def keeps_clear(
     points: NDArray[np.float64], size: tuple[float, float, float], solids: NDArray[np.float32], clearance: float
 ) -> NDArray[np.bool_]:
+    """(N,) bool: points (N, 3) [m] in a room of this size that keep `clearance` [m] to its walls and solids (S, 2, 3)."""
     inside = ((points > clearance) & (points < np.array(size) - clearance)).all(axis=-1)
     gap = np.maximum(np.maximum(solids[:, 0] - points[:, None], points[:, None] - solids[:, 1]), 0.0)
     near = (np.linalg.norm(gap, axis=-1) < clearance).any(axis=1) if len(solids) else np.zeros(len(points), bool)
     return inside & ~near
 
 
-_WALL_COLORS = ((214, 208, 196), (200, 205, 205), (206, 194, 174), (192, 199, 184), (212, 200, 191), (184, 191, 201))
-_WOODS = ((158, 116, 80), (122, 86, 60), (190, 156, 116), (100, 72, 54), (170, 136, 104))
-_CLOTHS = (
-    (98, 108, 124),
-    (132, 82, 72),
-    (118, 124, 102),
-    (168, 152, 130),
-    (86, 86, 92),
-    (140, 116, 86),
-    (78, 102, 106),
-)
+def room_scene(
+    quads: QuadSet,
+    images: list[NDArray[np.uint8]],
+    lights: Lights,
+    sky: NDArray[np.uint8],
+    things: LooseTriangles | None = None,
+) -> TexturedScene:
+    """The lit scene of a room's quads and of things made of loose triangles that stand in it.
 
-
-@dataclass
-class _Textures:
-    """Textures of one room, in order of use."""
-
-    images: list[NDArray[np.uint8]] = field(default_factory=list)
-
-    def add(self, image: NDArray[np.uint8], tile: float, *, ratio: float = 1.0, emission: float = 0.0) -> Material:
-        self.images.append(image)
-        return Material(len(self.images) - 1, tile, ratio, emission, image.shape[2] == 4)
-
-
-def _pick(rng: np.random.Generator, colors: tuple[tuple[int, int, int], ...]) -> tuple[float, ...]:
-    return tuple(np.array(colors[int(rng.integers(len(colors)))]) * rng.uniform(0.92, 1.06) + rng.uniform(-8, 8, 3))
-
-
-def _palette(rng: np.random.Generator, t: _Textures) -> Palette:
-    flat = np.full((8, 8, 3), 255, np.uint8)
-    wood, dark = _pick(rng, _WOODS), _pick(rng, _WOODS)
-    return Palette(
-        wood=t.add(textures.veneer(rng, wood), 0.7),
-        dark_wood=t.add(textures.veneer(rng, tuple(0.55 * c for c in dark)), 0.7),
-        paint=t.add(textures.plaster(rng, (226, 224, 216)), 0.8),
-        cloth=t.add(textures.fabric(rng, _pick(rng, _CLOTHS)), 0.5),
-        cloth_two=t.add(textures.fabric(rng, _pick(rng, _CLOTHS)), 0.35),
-        metal=t.add(textures.plaster(rng, (70, 70, 74)), 0.5),
-        ceramic=t.add(textures.stone(rng, _pick(rng, _CLOTHS)), 0.4),
-        shade=t.add((flat * np.array([1.0, 0.86, 0.62])).astype(np.uint8), 0.0, emission=1.6),
-        screen=t.add(textures.plaster(rng, (22, 22, 26)), 0.5),
-        leaf=t.add(textures.foliage(rng), 0.0),
-        soil=t.add(textures.carpet(rng, (62, 46, 34)), 0.3),
-        art=tuple(t.add(textures.art(rng), 0.0) for _ in range(3)),
-        spines=tuple(t.add(x, 0.0) for x in textures.book_spines(rng, count=14)),
-    )
-
-
-def _surfaces(rng: np.random.Generator, t: _Textures, p: Palette) -> Surfaces:
-    kind = rng.random()
-    if kind < 0.5:
-        floor = t.add(textures.planks(rng, _pick(rng, _WOODS)), 1.1)
-    elif kind < 0.75:
-        floor = t.add(textures.tiles(rng, _pick(rng, _WALL_COLORS)), 1.6)
-    else:
-        floor = t.add(textures.carpet(rng, _pick(rng, _CLOTHS)), 0.9)
-    color = _pick(rng, _WALL_COLORS)
-    main = t.add(textures.wallpaper(rng, color) if rng.random() < 0.4 else textures.plaster(rng, color), 1.1)
-    accent = main
-    choice = rng.random()
-    if choice < 0.3:
-        accent = t.add(textures.brick(rng, (150, 88, 68)), 1.0, ratio=0.96)
-    elif choice < 0.65:
-        accent = t.add(textures.wallpaper(rng, tuple(0.8 * c for c in color)), 1.1)
-    walls = [main] * 4
-    walls[int(rng.integers(4))] = accent
-    return Surfaces(
-        floor=floor,
-        ceiling=t.add(textures.plaster(rng, (232, 230, 224)), 1.4),
-        walls=tuple(walls),
-        trim=p.paint if rng.random() < 0.7 else p.wood,
-        door=t.add(textures.panelled_door(rng, (222, 218, 206) if rng.random() < 0.6 else _pick(rng, _WOODS)), 0.0),
-        curtain=t.add(textures.fabric(rng, _pick(rng, _WALL_COLORS)), 0.5),
-        metal=p.metal,
-    )
-
-
-def _assemble(quads: QuadSet, images: list[NDArray[np.uint8]], lights: Lights, sky: NDArray[np.uint8]) -> TexturedScene:
-    light = bake(quads, images, lights)
+    images: textures of both.
+    """
+    light, loose_light = bake(quads, images, lights, things=things)
     count = len(quads.corners)
     size = np.array([(page.shape[1], page.shape[0]) for page in light], np.float32)
     half = 0.5 / size[:, None]
     rim = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]], np.float32)[None] * (1 - 2 * half) + half
     halves = np.array([[0, 1, 2], [0, 2, 3]])
-    return TexturedScene(
+    scene = TexturedScene(
         vertices=quads.corners.reshape(-1, 3),
         faces=quad_faces(count),
         uvs=quads.uvs[:, halves].reshape(-1, 3, 2),
@@ -249,9 +183,33 @@ def _assemble(quads: QuadSet, images: list[NDArray[np.uint8]], lights: Lights, s
         sky=sky,
         sky_scale=1.3,
     )
+    return scene if things is None else _with_things(scene, things, loose_light)
 
 
-def _lights(rng: np.random.Generator, portals: NDArray[np.float32], lamps: list[NDArray[np.float64]]) -> Lights:
+def _with_things(scene: TexturedScene, things: LooseTriangles, light: NDArray[np.float32]) -> TexturedScene:
+    """The scene with loose triangles that carry their light at their corners."""
+    own, more = len(scene.faces), len(things.texture)
+    zero = np.zeros((more, 3, 2), np.float32)
+    assert scene.lightmap_uvs is not None
+    assert scene.face_lightmap is not None
+    assert scene.face_emission is not None
+    return replace(
+        scene,
+        vertices=np.concatenate([scene.vertices, things.corners.reshape(-1, 3)]),
+        faces=np.concatenate(
+            [scene.faces, np.arange(3 * more, dtype=np.int32).reshape(-1, 3) + np.int32(len(scene.vertices))]
+        ),
+        uvs=np.concatenate([scene.uvs, things.uvs]),
+        face_texture=np.concatenate([scene.face_texture, things.texture]),
+        lightmap_uvs=np.concatenate([scene.lightmap_uvs, zero]),
+        face_lightmap=np.concatenate([scene.face_lightmap, np.full(more, -1, np.int32)]),
+        vertex_light=np.concatenate([np.ones((own, 3, 3), np.float32), light]),
+        face_emission=np.concatenate([scene.face_emission, np.zeros(more, np.float32)]),
+    )
+
+
+def room_lights(rng: np.random.Generator, portals: NDArray[np.float32], lamps: list[NDArray[np.float64]]) -> Lights:
+    """Sky and sun outside the portals (P, 4, 3), and lamps; see lighting.Lights."""
     brightness = float(rng.uniform(4.0, 7.0))
     sky = brightness * np.array([[0.62, 0.80, 1.10], [1.0, 1.02, 1.04], [0.30, 0.32, 0.24]])
     outward = -portals[int(rng.integers(len(portals))), 3]
@@ -280,7 +238,7 @@ def _find_route(
         step = float(rng.uniform(0.7, 1.2))
         route = Route(start, heading, turn, (step * np.cos(course), step * np.sin(course)), 0.13)
         line = [route.pose(s, aside=a)[:3, 3] for s in np.linspace(0, 1, 7) for a in (0.0, _OFFSET)]
-        if not _is_free(np.array(line), size, solids, _CLEARANCE).all():
+        if not keeps_clear(np.array(line), size, solids, _CLEARANCE).all():
             continue
         depth = np.concatenate([_near_depth(scene, route.pose(s)) for s in (0.0, 0.5, 1.0)])
         things = len(np.unique(render_faces(scene, Camera(intrinsics_from_fov(70, 32, 18), route.pose(0.0), 32, 18))))
@@ -307,17 +265,17 @@ def make_room(seed: int) -> Room:
 
     rng = np.random.default_rng([seed, 0x600D])
     size = (float(rng.uniform(5.0, 7.2)), float(rng.uniform(4.2, 5.8)), float(rng.uniform(2.5, 2.9)))
-    t = _Textures()
-    palette = _palette(rng, t)
-    surfaces = _surfaces(rng, t, palette)
+    t = Textures()
+    colours = palette(rng, t)
+    faces = surfaces(rng, t, colours)
     rug = t.add(textures.rug(rng), 0.0)
     walls = Walls(*size)
     plan_openings(rng, walls)
     builder = SolidBuilder(rng)
-    portals = build_shell(builder, walls, surfaces, palette)
-    lamps, lengths = furnish(builder, walls, palette, rug, surfaces)
+    portals = build_shell(builder, walls, faces, colours)
+    lamps, lengths = furnish(builder, walls, colours, rug, faces)
     quads = builder.finish()
-    scene = _assemble(quads, t.images, _lights(rng, portals, lamps), textures.hills_sky(rng))
+    scene = room_scene(quads, t.images, room_lights(rng, portals, lamps), textures.hills_sky(rng))
     solids = quads.solids
     route = _find_route(rng, scene, size, solids)
     camera = Camera(intrinsics_from_fov(70, 256, 144), route.pose(0.5), 256, 144)

@@ -54,9 +54,9 @@ def _quad(corners, surface, lightmap):
     )
 
 
-def _bsp(*, version=46, entity_extra=""):
+def _bsp(*, version=46, entity_extra="", baked_inside=True, brick=b"textures/test/brick"):
     h, t = _HALF, _TALL
-    names = [b"textures/test/brick", b"textures/test/opening", b"textures/common/caulk", b"textures/test/glow"]
+    names = [brick, b"textures/test/opening", b"textures/common/caulk", b"textures/test/glow"]
     quads = [
         _quad([(-h, -h, 0), (h, -h, 0), (h, h, 0), (-h, h, 0)], 0, 0),
         _quad([(-h, -h, t), (h, -h, t), (h, h, t), (-h, h, t)], 1, -1),
@@ -77,7 +77,7 @@ def _bsp(*, version=46, entity_extra=""):
     lumps[1] = b"".join(struct.pack("<64sii", name, 0, 1) for name in names)
     lumps[10], lumps[13] = vertices, faces
     lumps[11] = struct.pack("<6i", 0, 1, 2, 0, 2, 3)
-    lumps[14] = bytes([200]) * (128 * 128 * 3)
+    lumps[14] = bytes([200]) * (128 * 128 * 3) if baked_inside else b""
     head, body = struct.pack("<4si", b"IBSP", version), b""
     for lump in lumps:
         head += struct.pack("<ii", 8 + 17 * 8 + len(body), len(lump))
@@ -87,7 +87,7 @@ def _bsp(*, version=46, entity_extra=""):
 
 @pytest.fixture
 def pack(tmp_path):
-    def make(**maps):
+    def make(more=None, **maps):
         picture = io.BytesIO()
         checker = np.zeros((64, 64, 3), np.uint8)
         checker[::8] = 255
@@ -98,6 +98,8 @@ def pack(tmp_path):
             archive.writestr("textures/test/Red.TGA", picture.getvalue())
             for name, data in maps.items():
                 archive.writestr(f"maps/{name}.bsp", data)
+            for name, data in (more or {}).items():
+                archive.writestr(name, data)
         return LevelArchive(tmp_path)
 
     return make
@@ -160,6 +162,41 @@ def test_every_ninth_map_is_held_out_and_counted_by_sorted_file_name(pack):
     names = level_names(pack(**{f"m{i:02d}": b"" for i in (3, 1, 2, 0)}))
     assert names == ("m00", "m01", "m02", "m03")
     assert [i for i in range(30) if is_held_out(i)] == [4, 13, 22]
+
+
+def test_maps_in_folders_below_are_not_counted(pack):
+    assert level_names(pack({"maps/_init/_init.bsp": b""}, hall=_bsp())) == ("hall",)
+
+
+def test_baked_light_may_lie_beside_the_level_as_a_picture(pack):
+    picture = io.BytesIO()
+    page = np.full((512, 512, 3), 90, np.uint8)
+    page[..., 0] = 250
+    Image.fromarray(page).save(picture, "TGA")
+    level = read_level(pack({"maps/hall/lm_0000.tga": picture.getvalue()}, hall=_bsp(baked_inside=False)), "hall")
+    assert [light.shape for light in level.scene.lightmaps] == [(512, 512, 3)]
+    assert level.scene.lightmaps[0][..., 0].min() > 2 * level.scene.lightmaps[0][..., 1].max()
+
+
+def test_a_missing_page_of_light_is_grey_and_costs_nothing_else(pack):
+    level = read_level(pack(hall=_bsp(baked_inside=False)), "hall")
+    assert len(level.scene.lightmaps) == 1
+    assert np.ptp(level.scene.lightmaps[0]) == 0
+    camera = camera_at(np.array([0.0, 0, 1.2]), yaw=0.3, pitch=-0.2, size=(32, 24), focal=20.0)
+    assert render(level.scene, camera)[0].std() > 0.02
+
+
+def test_bytes_after_the_end_of_a_name_are_ignored(pack):
+    """Some compilers leave what was in memory behind the name's zero byte."""
+    level = read_level(pack(hall=_bsp(brick=b"textures/test/brick\0\0\x10C\xb7")), "hall")
+    assert level.bare == 0
+
+
+def test_the_share_of_missing_pictures_counts_their_area(pack):
+    assert read_level(pack(hall=_bsp()), "hall").bare == 0
+    # All but the sky: floor 121 m2 and four walls of 48.4 m2 of 435.6 m2 in all.
+    bare = read_level(pack(hall=_bsp(brick=b"textures/test/nowhere")), "hall").bare
+    assert bare == pytest.approx((121 + 4 * 48.4) / (2 * 121 + 4 * 48.4), rel=1e-3)
 
 
 def test_a_file_of_another_version_is_refused_by_name(pack):

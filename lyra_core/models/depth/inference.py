@@ -87,18 +87,20 @@ def run_network(
     zoom = np.array([size[0] / width, size[1] / height])
     focal = np.array([intrinsics[0, 0], intrinsics[1, 1]]) * zoom
     center = intrinsics[:2, 2] * zoom
-    image = torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1))[None]) * 2 - 1
-    lens = torch.tensor(focal[None], dtype=torch.float32)
-    middle = torch.tensor(center[None], dtype=torch.float32)
+    device = next(network.parameters()).device
+    image = (torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1))[None]) * 2 - 1).to(device)
+    lens = torch.tensor(focal[None], dtype=torch.float32, device=device)
+    middle = torch.tensor(center[None], dtype=torch.float32, device=device)
     told = None
     if hint is not None:  # nearest: a mean over an edge, or with unknown pixels, is the depth of nothing
-        told = torch.from_numpy(cv2.resize(hint, size, interpolation=cv2.INTER_NEAREST_EXACT)[None])
+        told = torch.from_numpy(cv2.resize(hint, size, interpolation=cv2.INTER_NEAREST_EXACT)[None]).to(device)
     with torch.inference_mode():
         log_depth, sky, tilt = network(image.contiguous(memory_format=torch.channels_last), lens, middle, told)
         if flip:
-            middle = torch.tensor([[size[0] - center[0], center[1]]], dtype=torch.float32)
+            middle = torch.tensor([[size[0] - center[0], center[1]]], dtype=torch.float32, device=device)
             turned = None if told is None else told.flip(2)
             mirrored = network(image.flip(3).contiguous(memory_format=torch.channels_last), lens, middle, turned)
             log_depth, sky, tilt = ((a + b.flip(2)) / 2 for a, b in zip((log_depth, sky, tilt), mirrored, strict=True))
+    log_depth, sky, tilt = log_depth.cpu(), sky.cpu(), tilt.cpu()
     up, spread = fit_up(tilt[0].numpy(), (focal[0], focal[1]), (center[0], center[1]))
     return NetworkOutput(log_depth[0].numpy(), torch.sigmoid(sky[0]).numpy(), up, spread)

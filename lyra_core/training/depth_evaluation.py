@@ -4,8 +4,9 @@
 
     python -m lyra_core.training.depth_evaluation --data DATA [--views 96] [--out data/models/depth/evaluation.json]
 
-Held-out levels (every ninth map), held-out rooms and outdoor scenes (seeds never trained on), and one real photo with
-measured disparity: the Middlebury 2014 motorcycle that scikit-image carries (Scharstein et al. 2014).
+Held-out levels (every ninth map of each game), held-out rooms and outdoor scenes (seeds never trained on), scenes with
+held-out furniture (every ninth piece), as far as DATA has them, and one real photo with measured disparity: the
+Middlebury 2014 motorcycle that scikit-image carries (Scharstein et al. 2014).
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _COLUMNS = (
     "false_sky",
     "up_degrees",
 )
+_KINDS = ("levels", "rooms", "outdoors", "furnished", "nexuiz")
 _MODELS = ("embedded", "prior", "constant")
 _MOTORCYCLE_BASELINE = 193.001  # mm, as published with the picture
 _MOTORCYCLE_OFFSET = 124.343  # pixels between the two principal points at the published full size of 2964 pixels
@@ -132,10 +134,10 @@ def table(figures: dict[str, dict[str, dict[str, float]]]) -> str:
     """A Markdown table of evaluate_model's figures by model and source."""
     head = "| views | model | " + " | ".join(_COLUMNS) + " |\n|" + "---|" * (len(_COLUMNS) + 2)
     lines = [head]
-    for source in next(iter(figures.values())):
-        if source == "motorcycle":
-            continue
+    for source in [kind for kind in _KINDS if any(kind in by_source for by_source in figures.values())]:
         for model, by_source in figures.items():
+            if source not in by_source:  # a model that was not run again, from before there were such views
+                continue
             row = by_source[source]
             cells = [_cell(row.get(key)) for key in _COLUMNS]
             cells[0] += f" ({row['low']:.3f} to {row['high']:.3f})"
@@ -177,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stores = {
         kind: ViewStore([given.data / f"{kind}_test"])
-        for kind in ("levels", "rooms", "outdoors")
+        for kind in _KINDS
         if any((given.data / f"{kind}_test").glob("*.meta.npy"))
     }
     models: dict[str, Callable[[], DepthModel]] = {

@@ -4,7 +4,8 @@
 
     python -m lyra_core.training.depth_training --config config/train_depth.yaml [key=value ...]
     python -m lyra_core.training.depth_training --config config/train_depth.yaml --export data/models/depth
-    accelerate launch -m lyra_core.training.depth_training --config config/train_depth.yaml    # several GPUs or processes
+    accelerate launch -m lyra_core.training.depth_training --config config/train_depth.yaml      # several GPUs
+    ACCELERATE_USE_CPU=1 torchrun --standalone --nproc_per_node 2 -m lyra_core.training.depth_training ...   # two cores
 
 `init=CHECKPOINT` starts a run from another run's weights; `train_only=hint.` teaches it completion alone and leaves what
 it says of a picture alone bit for bit as it was. Batch and noise of a step depend on (seed, step) alone, so a run that

@@ -24,7 +24,7 @@ from lyra_core.training.view_store import ViewStore
 
 __all__ = ["FillBatch", "Stores", "fill_with", "make_batch", "open_stores", "stack_samples"]
 
-_KINDS = ("levels", "outdoors", "rooms")
+_KINDS = ("levels", "outdoors", "rooms", "nexuiz", "furnished")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -74,8 +74,8 @@ class _Things:
         if not self._parts:
             return None
         corners, uvs, normals, texture = (np.concatenate(rows) for rows in zip(*self._parts, strict=True))
-        single = (np.asarray(rows, np.float32) for rows in (corners, uvs, normals))
-        return LooseTriangles(*single, np.asarray(texture, np.int32))
+        at, uv, facing = (np.asarray(rows, np.float32) for rows in (corners, uvs, normals))
+        return LooseTriangles(at, uv, facing, np.asarray(texture, np.int32))
 
 
 def _drawn(catalog: FurnitureCatalog, rng: np.random.Generator, most: float) -> tuple[Piece, Model] | None:

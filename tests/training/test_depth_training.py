@@ -4,6 +4,9 @@
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -168,6 +171,36 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(stores, monkeypatch):
         torch.testing.assert_close(parts["ema"][name], value, rtol=0, atol=0)
 
 
+@pytest.mark.slow
+def test_two_processes_learn_from_different_batches_and_share_their_gradients(stores, monkeypatch):
+    """What two processes learn in a step is the mean of what each would have learned, and is saved once."""
+    torch.manual_seed(1)
+    start = Encoder().state_dict()
+    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda path: start)
+    alone = _config(stores, run=str(stores / "alone"), steps=1, warmup=1, decay_from=9)
+    depth_training.train(alone)
+    seed = torch.load(stores / "alone" / "checkpoint.pt", weights_only=True)
+    pair = _config(
+        stores, run=str(stores / "pair"), steps=3, init=str(stores / "alone" / "checkpoint.pt"), encoder_rate=1e-3
+    )
+    OmegaConf.save(pair, stores / "pair.yaml")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += ["-m", "lyra_core.training.depth_training", "--config", str(stores / "pair.yaml")]
+    env = {**os.environ, "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=env)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "process 1 of 2" in done.stderr
+    assert "process 2 of 2" in done.stderr
+    both = torch.load(stores / "pair" / "checkpoint.pt", weights_only=True)
+    depth_training.train(OmegaConf.merge(pair, {"run": str(stores / "single")}))
+    single = torch.load(stores / "single" / "checkpoint.pt", weights_only=True)
+    assert both["step"] == single["step"] == 3
+    assert both["samples"] == 2 * single["samples"]
+    moved = {name: (both["network"][name] - seed["ema"][name]).abs().max() for name in seed["ema"]}
+    assert max(float(value) for value in moved.values()) > 1e-4
+    assert any(not torch.equal(both["network"][name], single["network"][name]) for name in seed["ema"])
+
+
 def test_a_checkpoint_from_before_the_hint_branch_goes_on(stores, monkeypatch):
     torch.manual_seed(1)
     start = Encoder().state_dict()
@@ -195,11 +228,15 @@ def test_a_table_keeps_the_rows_of_models_that_are_not_run(stores, tmp_path, mon
     first = json.loads((tmp_path / "depth.json").read_text())
     assert first["constant"]["rooms"]["absrel_median"] > 0
     monkeypatch.setattr(depth_evaluation, "PriorDepth", depth_evaluation.ConstantDepth)
+    write_shard(stores / "data" / "nexuiz_test" / "a", [_floor_view(shape) for shape in SHAPES])
     depth_evaluation.main([*words, "prior"])
     both = json.loads((tmp_path / "depth.json").read_text())
     assert both["constant"] == first["constant"]
     assert both["prior"]["rooms"]["absrel"] == first["constant"]["rooms"]["absrel"]
     assert "embedded" not in both
+    rows = [line for line in depth_evaluation.table(both).splitlines() if "nexuiz" in line]
+    assert len(rows) == 1, "the constant was not run on the views that came later"
+    assert "prior" in rows[0]
 
 
 def test_training_without_views_says_what_to_run(tmp_path, monkeypatch):

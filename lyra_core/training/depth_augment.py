@@ -76,19 +76,25 @@ def noise_field(height: int, width: int, cells: int, rng: np.random.Generator) -
 
 
 def random_sky(height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(height, width, 3) float32 sky: clear, hazy, overcast or at dusk, with or without clouds."""
+    """(height, width, 3) float32 sky: clear, hazy, overcast or at dusk, with or without clouds, exposed well or blown.
+
+    A cloud cover is often brightest overhead: a third of the skies stand on their heads.
+    """
     kind = rng.integers(5)
     zeniths = [[0.20, 0.42, 0.78], [0.45, 0.62, 0.85], [0.62, 0.65, 0.70], [0.22, 0.20, 0.40], [0.93, 0.94, 0.96]]
     horizons = [[0.68, 0.82, 0.95], [0.85, 0.90, 0.95], [0.86, 0.87, 0.88], [0.98, 0.62, 0.38], [0.97, 0.97, 0.98]]
     zenith, low = np.array(zeniths[kind]), np.array(horizons[kind])
     zenith, low = (np.clip(colour + rng.normal(0, 0.06, 3), 0, 1) for colour in (zenith, low))
+    if rng.uniform() < 0.35:
+        zenith, low = low, zenith
     ramp = np.linspace(0, 1, height)[:, None, None] ** rng.uniform(0.5, 1.8)
     sky = np.broadcast_to(zenith + (low - zenith) * ramp, (height, width, 3)).astype(np.float32)
     if rng.uniform() < 0.6:
         clouds = np.clip((noise_field(height, width, int(rng.integers(1, 5)), rng) - 0.45) * 3, 0, 1)[..., None]
         cloud = np.float32(rng.uniform(0.55, 1.0)) * np.ones(3, np.float32)
         sky = sky + clouds * np.float32(rng.uniform(0.3, 1.0)) * (cloud - sky)
-    return (sky * np.float32(rng.uniform(0.5, 1.1))).astype(np.float32)
+    gain = rng.uniform(1.1, 1.6) if rng.uniform() < 0.25 else rng.uniform(0.5, 1.1)
+    return (sky * np.float32(gain)).astype(np.float32)
 
 
 def _replace_sky(

@@ -8,6 +8,7 @@
     python -m lyra_core.training.depth_dataset outdoors --out DATA --scenes 200 --views 8
     python -m lyra_core.training.depth_dataset furnished --models FOLDER_WITH_SH3F --out DATA --scenes 400 --views 10
     python -m lyra_core.training.depth_dataset yards --out DATA --scenes 80 --views 8 --first 200000
+    python -m lyra_core.training.depth_dataset streets --out DATA --scenes 200 --views 6 --first 400000
 
 Shards land in DATA/{levels,rooms,outdoors,...}_{train,test}/; finished shards are kept, so an interrupted run goes on.
 """
@@ -29,7 +30,15 @@ from lyra_core.training.renderer import TexturedScene, render
 from lyra_core.training.view_store import SHAPES, View, write_shard
 from lyra_core.types import Camera
 
-__all__ = ["main", "render_furnished", "render_levels", "render_outdoors", "render_rooms", "render_yards"]
+__all__ = [
+    "main",
+    "render_furnished",
+    "render_levels",
+    "render_outdoors",
+    "render_rooms",
+    "render_streets",
+    "render_yards",
+]
 
 _LOG = logging.getLogger(__name__)
 _SHAPE_WEIGHTS = (0.36, 0.40, 0.12, 0.12)
@@ -117,6 +126,11 @@ def render_yards(out: Path, *, scenes: int, views: int, first: int, split: str, 
     render_outdoors(out, scenes=scenes, views=views, first=first, split=split, seed=seed, kind="yard")
 
 
+def render_streets(out: Path, *, scenes: int, views: int, first: int, split: str, seed: int = 0) -> None:
+    """Render outdoor scenes of the kind "street" alone; see render_outdoors."""
+    render_outdoors(out, scenes=scenes, views=views, first=first, split=split, seed=seed, kind="street")
+
+
 def render_outdoors(
     out: Path, *, scenes: int, views: int, first: int, split: str, seed: int = 0, kind: str | None = None
 ) -> None:
@@ -174,7 +188,7 @@ def render_furnished(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line; see the module's text."""
     parser = argparse.ArgumentParser(prog="python -m lyra_core.training.depth_dataset")
-    parser.add_argument("source", choices=("levels", "rooms", "outdoors", "yards", "furnished"))
+    parser.add_argument("source", choices=("levels", "rooms", "outdoors", "yards", "streets", "furnished"))
     parser.add_argument("--levels", type=Path, help="folder that holds the .pk3 archives")
     parser.add_argument("--models", type=Path, help="folder that holds the .sh3f furniture catalogues")
     parser.add_argument("--kind", default="levels", help="name under which the views of these levels are kept")
@@ -204,7 +218,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             seed=given.seed,
         )
     else:
-        {"rooms": render_rooms, "outdoors": render_outdoors, "yards": render_yards}[given.source](
+        {"rooms": render_rooms, "outdoors": render_outdoors, "yards": render_yards, "streets": render_streets}[
+            given.source
+        ](
             given.out,
             scenes=given.scenes,
             views=given.views,

@@ -28,16 +28,20 @@ __all__ = ["More", "Outdoors", "make_outdoors", "sample_outdoor_view"]
 More = Callable[[TriangleSoup, list[NDArray[np.uint8]], Callable[[float, float], float], np.random.Generator], None]
 
 _RADIUS = 700.0
-_KINDS = ("square", "garden", "valley", "shore")  # "yard" only on demand: a corner full of things
+_KINDS = ("square", "garden", "valley", "shore")  # only on demand: "yard", a corner full of things, and "street"
 
 
 @dataclass(frozen=True, eq=False)
 class Outdoors:
-    """An outdoor scene; `height` gives the ground's z [m] at (x, y)."""
+    """An outdoor scene; `height` gives the ground's z [m] at (x, y).
+
+    street: heading [rad] and half width [m] of the street through the origin; None: there is none.
+    """
 
     scene: TexturedScene
     relief: _Relief
     kind: str
+    street: tuple[float, float] | None = None
 
     def height(self, x: float, y: float) -> float:
         """Ground height [m]; water counts as ground."""
@@ -81,9 +85,11 @@ def _waves(rng: np.random.Generator, count: int, longest: float, shortest: float
 
 
 def _relief(kind: str, rng: np.random.Generator) -> _Relief:
-    bump = {"yard": 0.02, "square": 0.02, "garden": 0.25, "valley": 0.9, "shore": 0.5}[kind]
-    hills = {"yard": 2.0, "square": 2.0, "garden": 3.0, "valley": 26.0, "shore": 8.0}[kind] * rng.uniform(0.4, 1.6)
-    slope = {"yard": 0.01, "square": 0.01, "garden": 0.03, "valley": 0.06, "shore": 0.10}[kind]
+    bump = {"yard": 0.02, "street": 0.01, "square": 0.02, "garden": 0.25, "valley": 0.9, "shore": 0.5}[kind]
+    hills = {"yard": 2.0, "street": 2.0, "square": 2.0, "garden": 3.0, "valley": 26.0, "shore": 8.0}[
+        kind
+    ] * rng.uniform(0.4, 1.6)
+    slope = {"yard": 0.01, "street": 0.02, "square": 0.01, "garden": 0.03, "valley": 0.06, "shore": 0.10}[kind]
     angle, tilt = rng.uniform(0, 2 * np.pi), slope * rng.uniform(0.2, 1.0)
     water = -rng.uniform(0.3, 2.5) if kind == "shore" or (kind == "valley" and rng.uniform() < 0.5) else -1e6
     return _Relief(
@@ -180,6 +186,69 @@ def _fence(soup: TriangleSoup, relief: _Relief, post: int, rng: np.random.Genera
     for level in rng.uniform(0.3, 1.0, int(rng.integers(1, 3))) * tall:
         for a, b in itertools.pairwise(feet):
             soup.post(_above(a, level), _above(b, level), (thick * 0.7, thick * 0.7), post, sides=5)
+
+
+def _beside_street(
+    soup: TriangleSoup,
+    kind: str,
+    foot: NDArray[np.float64],
+    yaw: float,
+    pick: Callable[[str], int],
+    rng: np.random.Generator,
+) -> None:
+    """A lamp post, tree, bollard or car at a point."""
+    if kind == "post":
+        soup.post(foot, _above(foot, rng.uniform(3.0, 8.0)), (0.09, 0.06), pick("bark"), sides=7)
+    elif kind == "tree":
+        _tree(soup, foot, pick("bark"), pick("leaves"), rng)
+    elif kind == "bollard":
+        soup.post(foot, _above(foot, rng.uniform(0.5, 1.1)), (0.09, 0.08), pick("rock"), sides=7)
+    else:
+        paint, glass = pick("roof"), pick("water")
+        soup.box(_above(foot, 0.62), np.array([2.1, 0.85, 0.36]), yaw, paint, paint, tile=3.0)
+        soup.box(_above(foot, 1.2), np.array([1.2, 0.75, 0.26]), yaw, glass, paint, tile=3.0)
+
+
+def _street(
+    soup: TriangleSoup, relief: _Relief, slots: dict[str, list[int]], rng: np.random.Generator
+) -> tuple[float, float]:
+    """Two rows of houses wall to wall, pavements, and what stands on them; returns heading [rad] and half width [m]."""
+    yaw, half = rng.uniform(0, 2 * np.pi), float(np.exp(rng.uniform(np.log(3.0), np.log(15.0))))
+    along, across = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
+
+    def at(s: float, t: float) -> NDArray[np.float64]:
+        x, y = s * along + t * across
+        return np.array([x, y, float(relief.height(np.array([x]), np.array([y]))[0])])
+
+    def pick(name: str) -> int:
+        return int(rng.choice(slots[name]))
+
+    walk, tallest = rng.uniform(0.8, 0.4 * half + 0.8), rng.uniform(8.0, 32.0)
+    for side in (-1, 1):
+        if rng.uniform() < 0.06:  # one side may be open: a park, a river
+            continue
+        s = -rng.uniform(30, 60)
+        while s < 140:
+            size = np.array([rng.uniform(3, 13), rng.uniform(3, 6), rng.uniform(0.35, 1.0) * tallest / 2])
+            if rng.uniform() > 0.12:
+                front = half + walk + rng.normal(0, 0.2)
+                center = at(s + size[0], side * (front + size[1])) + [0, 0, size[2] - 0.5]
+                soup.box(center, size, yaw, pick("wall"), pick("roof"), tile=rng.uniform(2.5, 4.5))
+                ledge = _above(center, size[2])
+                soup.box(ledge, size * [1.0, 1.06, 0.0] + [0, 0, 0.25], yaw, pick("roof"), pick("roof"), tile=2.0)
+            s += 2 * size[0]
+        kerb = at(40.0, side * (half + walk / 2)) + [0, 0, 0.02]
+        soup.box(kerb, np.array([110.0, walk / 2, 0.1]), yaw, pick("rock"), pick("rock"), tile=2.0)
+        for kind, share in (("post", 0.7), ("tree", 0.4), ("car", 0.6), ("bollard", 0.4)):
+            if rng.uniform() > share:
+                continue
+            step, start = rng.uniform(4, 22), rng.uniform(-25, 0)
+            for k in range(int(rng.integers(2, 9))):
+                foot = at(start + k * step, side * (half + rng.uniform(-0.2, 0.6) * walk))
+                if kind == "car":
+                    foot = at(start + k * step, side * (half - rng.uniform(0.9, 1.3)))
+                _beside_street(soup, kind, foot, float(yaw), pick, rng)
+    return float(yaw), half
 
 
 def _furnish(
@@ -287,7 +356,8 @@ def _lit(
 
 
 def make_outdoors(seed: int, kind: str | None = None, more: More | None = None) -> Outdoors:
-    """The outdoor scene of this seed; same seed, same bytes. kind: square, garden, valley, shore, yard; None: drawn.
+    """The outdoor scene of this seed; same seed, same bytes. kind: square, garden, valley, shore, yard,
+    street; None: one of the first four.
 
     more: called with the triangles, the textures (it may append to both), the ground's height and the random numbers.
     """
@@ -298,7 +368,12 @@ def make_outdoors(seed: int, kind: str | None = None, more: More | None = None) 
     images, slots = _paint(rng)
     soup = TriangleSoup()
     _lay_ground(soup, relief, slots["near"][0], slots["far"][0], slots["steep"][0], slots["water"][0])
-    _furnish(soup, kind, relief, slots, rng)
+    street = None
+    if kind == "street":
+        rng.uniform()  # drawn when the shipped weights' streets were rendered; without it they would be others
+        street = _street(soup, relief, slots, rng)
+    else:
+        _furnish(soup, kind, relief, slots, rng)
     if more is not None:
         more(soup, images, lambda x, y: max(float(relief.height(np.array([x]), np.array([y]))[0]), relief.water), rng)
     corners, uvs, texture, normals = soup.finish()
@@ -316,7 +391,7 @@ def make_outdoors(seed: int, kind: str | None = None, more: More | None = None) 
             vertex_light=light,
         )
 
-    return Outdoors(scene(_lit(corners, normals, scene(None), rng)), relief, kind)
+    return Outdoors(scene(_lit(corners, normals, scene(None), rng)), relief, kind, street)
 
 
 def sample_outdoor_view(
@@ -330,6 +405,12 @@ def sample_outdoor_view(
     if place.kind == "yard":  # look at the things in the middle
         target = rng.normal(0, 1.2, 2)
         yaw = float(np.arctan2(target[1] - y, target[0] - x))
+    if place.street is not None:  # on the street or its pavement, mostly looking along it
+        heading, half = place.street
+        s, t = rng.uniform(-8, 8), rng.uniform(-0.9, 0.9) * half
+        x, y = s * np.cos(heading) - t * np.sin(heading), s * np.sin(heading) + t * np.cos(heading)
+        if rng.uniform() < 0.8:
+            yaw = float(heading + rng.choice([0.0, np.pi]) + np.radians(rng.normal(0, 22)))
     high = rng.uniform(2.0, 12.0) if rng.uniform() < 0.15 else rng.uniform(*spans.eye_height)
     eye = np.array([x, y, place.height(float(x), float(y)) + high])
     pitch = float(np.radians(np.clip(rng.normal(0.0 if high < 2 else -8.0, 8.0), *spans.pitch)))

@@ -5,6 +5,7 @@
 import numpy as np
 import pytest
 
+from lyra_core.training.level_views import camera_at
 from lyra_core.training.outdoors import make_outdoors, sample_outdoor_view
 from lyra_core.training.renderer import render
 from lyra_core.training.soup import TriangleSoup
@@ -45,7 +46,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_place():
     assert one.scene.vertices.shape != other.scene.vertices.shape
 
 
-@pytest.mark.parametrize("kind", ["square", "shore", "yard"])
+@pytest.mark.parametrize("kind", ["square", "shore", "yard", "street"])
 def test_views_stand_over_the_ground_and_the_sky_is_above_the_horizon(kind):
     place = make_outdoors(9, kind)
     rng = np.random.default_rng(1)
@@ -61,3 +62,20 @@ def test_views_stand_over_the_ground_and_the_sky_is_above_the_horizon(kind):
         )
         assert sky[rays[..., 2] < -0.1].mean() < 0.06 if (rays[..., 2] < -0.1).any() else True
         assert np.isfinite(depth).all()
+
+
+def test_a_street_has_houses_on_both_sides_and_none_on_it():
+    """Looking across, walls stand beyond the kerb on both sides; along it the way is free further than it is wide."""
+    free, walled = [], []
+    for seed in range(6):
+        place = make_outdoors(seed, "street")
+        heading, half = place.street
+        eye = np.array([0.0, 0, place.height(0.0, 0.0) + 1.5])
+        for turn, far in ((0.5 * np.pi, walled), (-0.5 * np.pi, walled), (0.0, free), (np.pi, free)):
+            camera = camera_at(eye, yaw=heading + turn, pitch=0.15, size=(9, 9), focal=60.0)
+            _, depth, sky = render(place.scene, camera, supersample=1)
+            distance = float(np.median(np.where(sky, 500.0, depth)))
+            assert distance > 0.7 * half
+            far.append(distance / half)
+    assert np.mean(np.array(walled) < 4) > 0.7
+    assert np.mean(np.array(free) > 4) > 0.7

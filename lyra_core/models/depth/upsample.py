@@ -18,7 +18,6 @@ __all__ = ["blend_detail", "sky_mask", "snap_edges", "upsample_log_depth"]
 
 _JUMP = 0.10  # of log depth within a 3x3 neighbourhood: a discontinuity, not a slanted wall
 _COLOUR_SIGMA = 0.07  # sRGB distance at which two pixels are probably different things
-_HALF_BELIEVED = 0.25  # mean sky probability of a plain region from which it counts whole
 
 
 def snap_edges(
@@ -138,23 +137,17 @@ def sky_mask(
         labels = np.asarray(found, np.intp)
         area = np.bincount(labels.ravel(), minlength=count)
         mean = np.bincount(labels.ravel(), weights=belief.ravel(), minlength=count) / np.maximum(area, 1)
-        believed = mean > _HALF_BELIEVED
+        believed = mean > 0.25
         believed[0] = False
         mask = mask | believed[labels]
     return _fill(_keep_large(mask, 0.01, 0.001))
 
 
 def _keep_large(mask: NDArray[np.bool_], least: float, least_at_top: float) -> NDArray[np.bool_]:
-    """Drop components smaller than these shares of the picture; those at the upper border may be smaller.
-
-    Where none is at the border the picture shows a room or the underside of a roof, where a patch is more often a blown
-    lamp or wall than a piece of sky: it must be three times as large.
-    """
+    """Drop components smaller than these shares of the picture; those at the upper border may be smaller."""
     _, labels, figures, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
     area = figures[:, cv2.CC_STAT_AREA] / mask.size
-    at_top = (figures[:, cv2.CC_STAT_TOP] == 0) & (area >= least_at_top)
-    at_top[0] = False
-    keep = at_top | (area >= (least if at_top.any() else 3 * least))
+    keep = (area >= least) | ((figures[:, cv2.CC_STAT_TOP] == 0) & (area >= least_at_top))
     keep[0] = False
     return keep[labels]
 

@@ -32,6 +32,7 @@ __all__ = [
     "Strength",
     "World",
     "captions_of",
+    "depth_settings",
     "follow_world",
     "given",
     "known_length_of",
@@ -86,6 +87,15 @@ def path_settings(
 def known_length_of(text: str | None) -> tuple[float, ...] | None:
     """The five numbers of --known-length. Errors: InputError that shows an example."""
     return None if text is None else numbers(text, 5, "--known-length", "410,600,410,300,2.1")
+
+
+def depth_settings(depth: Path | None, model: str | None) -> dict[str, Any]:
+    """Settings of --depth and --depth-model: --depth takes a file or, where there is none of that name, a model's name."""
+    from lyra_core.models.registry import DEPTH_MODELS
+
+    if depth is not None and str(depth) in DEPTH_MODELS and not depth.exists():
+        return {"model__depth": model or str(depth)}
+    return {"model__depth": model, "photo__depth_file": depth}
 
 
 def given(**settings: Any) -> list[str]:

@@ -26,6 +26,7 @@ from lyra_core.cli.options import (
     Strength,
     World,
     captions_of,
+    depth_settings,
     follow_world,
     given,
     known_length_of,
@@ -72,7 +73,9 @@ def generate(
     scale: Annotated[
         float | None, typer.Option("--scale", help="Metres per unit of the depth; wins over all other sources.")
     ] = None,
-    depth: Annotated[Path | None, typer.Option("--depth", help="Your own depth: npy, npz, exr or 16-bit png.")] = None,
+    depth: Annotated[
+        Path | None, typer.Option("--depth", help="Your own depth (npy, npz, exr or 16-bit png), or a model's name.")
+    ] = None,
     depth_unit: Annotated[
         str | None, typer.Option("--depth-unit", help="Unit of --depth: m, cm, mm, or metres per unit.")
     ] = None,
@@ -97,7 +100,6 @@ def generate(
             device=device,
             path__name=path,
             model__video=model,
-            model__depth=depth_model,
             lyra2__checkpoint=checkpoint,
             lyra2__vram=vram,
             frames__count=frames if model == "frames" else None,
@@ -106,7 +108,7 @@ def generate(
             photo__camera_height=camera_height,
             photo__known_length=None if known_length is None else list(known_length_of(known_length) or ()),
             photo__scale=scale,
-            photo__depth_file=depth,
+            **depth_settings(depth, depth_model),
             photo__depth_unit=depth_unit,
             build__check=None if check else False,
         )
@@ -201,6 +203,7 @@ def depth(
     depth_model: Annotated[str, typer.Option("--depth-model", help="Depth model.")] = "auto",
     fov: Annotated[float | None, typer.Option("--fov", help="Horizontal field of view [deg].")] = None,
     camera_height: Annotated[float | None, typer.Option("--camera-height", help="Camera over the floor [m].")] = None,
+    settings: Settings = None,
     json_: Json = False,
 ) -> None:
     """Write depth [m], sky and intrinsics of a photo, with a picture beside it."""
@@ -210,7 +213,7 @@ def depth(
         from lyra_core.pipeline.depth import write_depth
 
         overrides = given(model__depth=depth_model, photo__fov=fov, photo__camera_height=camera_height)
-        result = write_depth(photo, out, load_config("balanced", overrides))
+        result = write_depth(photo, out, load_config("balanced", [*overrides, *(settings or [])]))
         for line in result.lines:
             console.say(f"  {line}")
         console.result({"ok": True, "exit_code": DONE, **result.figures})

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lyra_core.geometry.projection import pixel_rays
+from lyra_core.generation.ground import plane_depth
 from lyra_core.geometry.se3 import rigid
 from lyra_core.types import Camera
 
@@ -121,9 +121,8 @@ def settle_floor(
     doubtful: from sure to here the correction fades out, so that the feet of things stay joined to the floor.
     below: pixels that lie under the floor by up to this much take the plane's depth too.
     """
-    direction = pixel_rays(camera) @ camera.world_from_camera[2, :3].astype(np.float32)
-    down = direction < -1e-3
-    plane = np.where(down, camera.center[2] / np.where(down, -direction, 1), np.inf)
+    plane = plane_depth(camera)
+    down = np.isfinite(plane)
     short = 1 - depth / plane  # > 0: in front of the plane, < 0: under the floor
     weight = np.where(
         short >= 0, np.clip((doubtful - short) / (doubtful - sure), 0, 1), np.clip((below + short) / (below / 3), 0, 1)

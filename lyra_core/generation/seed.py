@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
 from lyra_core.generation.floor import FloorFit, fit_floor, level_pose, pitch_roll, settle_floor
+from lyra_core.generation.ground import flatten_ground
 from lyra_core.generation.level import EYE, find_level
 from lyra_core.generation.photo import Photo, load_photo
 from lyra_core.models.protocols import DepthEstimate, DepthModel
@@ -27,6 +28,7 @@ _DEFAULT_FOV = 63.0  # horizontal [deg]; a 28 mm equivalent lens, the usual phon
 _DEFAULT_HEIGHT = 1.5
 # Up to this confidence a depth model's metres are a guess: learned ones are off by 13 to 40 % (data/models/depth).
 _GUESSED = 0.5
+_MEASURED = 0.9  # confidence from which depth was measured, not estimated: its ground may bend
 _FLOOR_SHARE = 0.15  # of the lower points on one plane; less is no floor that others could be pulled onto
 _PLANE_SHARE = 0.25  # of the lower points on one rough plane, from which it is the floor against a scrap
 _WAVES = 0.02  # spread of such a plane, as a share of the camera's height
@@ -310,6 +312,8 @@ def make_seed(photo: Photo, depth_model: DepthModel, options: SeedOptions, rng: 
     pitch, roll = pitch_roll(floor.up)
     camera = Camera(intrinsics, level_pose(floor.up, height, yaw_deg=options.yaw), photo.width, photo.height)
     if floor.inliers >= _FLOOR_SHARE:
+        if estimate.confidence < _MEASURED:
+            depth = flatten_ground(depth, camera)
         depth = np.where(sky, 0, settle_floor(depth, camera)).astype(np.float32)
     return SeedView(
         rgb, depth, sky, camera, focal_source, scale_source, confidence, height, floor.inliers,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ground between the floor and lower ground: no camera saw into the crack, but a robot must not fall through it."""
+"""Ground between the floor and ground at another height: no camera saw into the crack, but nothing may fall through it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ __all__ = ["crack_patch"]
 
 _FINE = 0.05  # [m] cells at most this wide: a wheel does not fall between two of them
 _GROUND = 0.3  # least |z| of the normal of what carries (73 degrees)
+_RAISED = (
+    0.15  # [m] ground up to this far above the floor is walked on (and floor to the drop test): no crack beside it
+)
 _BRIDGE = 0.15  # [m] gaps up to twice this are closed even where they lead out of the world
 _UNDER = 0.002  # [m] below what it joins, so that the joined surface stays on top
 _RELAX = 60  # rounds of averaging: the ground in a crack slopes from one side to the other
@@ -31,15 +34,15 @@ def crack_patch(body: Mesh, plan: FloorPlan, *, max_area: float) -> Mesh | None:
     cell = plan.cell / split
     solid = np.repeat(np.repeat(plan.solid, split, axis=0), split, axis=1)
     lowest = _ground(body, plan, cell, solid.shape)
-    lower = np.isfinite(lowest) & ~solid
-    covered = solid | lower
+    ground = np.isfinite(lowest) & ~solid
+    covered = solid | ground
     closed = np.asarray(ndimage.binary_closing(covered, disc(_BRIDGE, cell)), np.bool_) | covered
     closed |= enclosed_holes(closed, int(max_area / cell**2))
     gaps = closed & ~covered
     parts = np.zeros(gaps.shape, np.int32)
     ndimage.label(gaps, output=parts)
     beside = np.zeros(int(parts.max()) + 1, np.bool_)
-    beside[parts[np.asarray(ndimage.binary_dilation(lower, iterations=2), np.bool_)]] = True
+    beside[parts[np.asarray(ndimage.binary_dilation(ground, iterations=2), np.bool_)]] = True
     beside[0] = False
     gaps &= beside[parts]
     if not gaps.any():
@@ -55,13 +58,13 @@ def crack_patch(body: Mesh, plan: FloorPlan, *, max_area: float) -> Mesh | None:
 
 
 def _ground(body: Mesh, plan: FloorPlan, cell: float, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """(shape) lowest surface of each cell that carries and is no higher than the floor [m], inf where there is none."""
+    """(shape) lowest surface of each cell that carries and is hardly higher than the floor [m], inf where there is none."""
     out = np.full(shape, np.inf)
     low = np.array(plan.origin)
     for points, steepness in surface_samples(body, 0.5 * cell):
         index = np.floor((points[:, :2] - low) / cell).astype(np.int64)
         good = ((index >= 0) & (index < shape)).all(axis=1)
-        good &= (steepness > _GROUND) & (points[:, 2] <= plan.height + plan.band)
+        good &= (steepness > _GROUND) & (points[:, 2] <= plan.height + max(plan.band, _RAISED))
         np.minimum.at(out, (index[good, 0], index[good, 1]), points[good, 2])
     return out
 

@@ -190,7 +190,7 @@ def begin_world(
         models={
             "video": config.model.video,
             "depth": model.name,
-            **_weights(model.name),
+            **_weights(config, model.name),
             **getattr(video, "record", dict)(),
         },
         versions=library_versions(),
@@ -230,6 +230,8 @@ def make_video(config: RunConfig) -> VideoModel:
         return given_model(config)
     if name in ("wan-vace", "sana-wm"):
         return video_model(name, **asdict(config.diffusers))
+    if name == "embedded":
+        return video_model(name, **_given(config.embedded))
     if name != "lyra2":
         return video_model(name)
     own = config.lyra2
@@ -250,18 +252,28 @@ def _depth_model(config: RunConfig) -> DepthModel:
 def make_depth(config: RunConfig) -> DepthModel:
     """The depth model of the settings, for all frames, with its own options."""
     name = resolve_depth(config)
-    own = {key: value for key, value in asdict(config.depth).items() if value is not None}
+    own = _given(config.depth)
+    if name == "embedded":
+        return depth_model(name, folder=own.get("weights"))
     if name == "moge" or name.startswith("transformers:"):
         own.pop("python", None)
         return depth_model(name, device=config.device, **own)
     return depth_model(name, device=config.device, **own) if name == "depth-anything-3" else depth_model(name)
 
 
-def _weights(name: str) -> dict[str, str]:
+def _given(options: Any) -> dict[str, Any]:
+    """The options of a dataclass that are not left to the model."""
+    return {key: value for key, value in asdict(options).items() if value is not None}
+
+
+def _weights(config: RunConfig, name: str) -> dict[str, str]:
     """Digests of the weights that a model was loaded from."""
     from lyra_core.models.depth.weights import WEIGHTS_FILE, default_folder
 
-    return {"depth_weights_sha256": digest_file(default_folder() / WEIGHTS_FILE)} if name == "embedded" else {}
+    if name != "embedded":
+        return {}
+    folder = Path(config.depth.weights) if config.depth.weights else default_folder()
+    return {"depth_weights_sha256": digest_file(folder / WEIGHTS_FILE)}
 
 
 def _record(seed: SeedView) -> dict[str, Any]:

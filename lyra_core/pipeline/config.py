@@ -97,10 +97,20 @@ class DiffusersConfig:
 
 
 @dataclass
-class DepthConfig:
-    """Depth models with weights of their own (moge, depth-anything-3, transformers:NAME)."""
+class EmbeddedConfig:
+    """Our own video model; used when model.video is embedded. None: the model's default."""
 
-    weights: str | None = None  # folder, file, or a name in the Hugging Face cache; default: the model's own name
+    folder: str | None = None  # weights as `lyra train video --export` writes them; default: those that ship
+    steps: int | None = None  # of the flow
+    grain: float | None = None  # share of the patch fill's fine detail
+    geometry: str | None = None  # where the depth of holes comes from: network or planes
+
+
+@dataclass
+class DepthConfig:
+    """The depth model's weights; embedded takes a folder as `lyra train depth --export` writes it."""
+
+    weights: str | None = None  # folder, file, or a name in the Hugging Face cache; default: the model's own
     python: str | None = None  # interpreter of depth-anything-3's environment; default: LYRA_DA3_PYTHON
 
 
@@ -137,6 +147,7 @@ class RunConfig:
     lyra2: Lyra2Config = field(default_factory=Lyra2Config)
     frames: FramesConfig = field(default_factory=FramesConfig)
     diffusers: DiffusersConfig = field(default_factory=DiffusersConfig)
+    embedded: EmbeddedConfig = field(default_factory=EmbeddedConfig)
     depth: DepthConfig = field(default_factory=DepthConfig)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     build: BuildConfig = field(default_factory=BuildConfig)

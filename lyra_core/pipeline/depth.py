@@ -15,8 +15,7 @@ from lyra_core.errors import InputError
 from lyra_core.generation.seed import SeedOptions, load_photo, make_seed
 from lyra_core.geometry import fov_from_focal
 from lyra_core.models.depth.picture import depth_picture
-from lyra_core.models.registry import depth_model
-from lyra_core.pipeline.begin import resolve_depth
+from lyra_core.pipeline.begin import make_depth
 from lyra_core.pipeline.config import RunConfig
 from lyra_core.world.atomic import write_bytes
 
@@ -38,7 +37,7 @@ def write_depth(photo: Path, out: Path, config: RunConfig) -> DepthResult:
     if out.suffix.lower() != ".npz":
         raise InputError("--out must be an .npz file", got=str(out), do=f"For example {out.with_suffix('.npz').name}")
     picture = load_photo(photo, area=config.photo.pixels)
-    model = depth_model(resolve_depth(config))
+    model = make_depth(config)
     options = SeedOptions(fov=config.photo.fov, camera_height=config.photo.camera_height)
     seed = make_seed(picture, model, options, np.random.default_rng([config.seed, 0]))
     buffer = io.BytesIO()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""From checkpoints of a run to the weights that ship, and what their config says of the training."""
+"""Between checkpoints of a run and the weights that ship, and what their config says of the training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-__all__ = ["average_weights", "shipped_weights"]
+from lyra_core.errors import ConfigError
+
+__all__ = ["average_weights", "initial_weights", "shipped_weights"]
 
 _PLACES = ("data", "run", "imagenet")  # paths of the machine that trained say nothing about the model
 
@@ -20,6 +22,32 @@ _PLACES = ("data", "run", "imagenet")  # paths of the machine that trained say n
 def average_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Mean of several checkpoints' weights: does for a run cut short what a falling learning rate does for a whole one."""
     return {name: torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]}
+
+
+def initial_weights(path: str | Path) -> dict[str, Tensor]:
+    """Weights that another run starts from, in float32: those of a checkpoint, or of a folder as export writes it.
+
+    A checkpoint's are its averaged ones. Shipped weights are halves, so a run that goes on from them does not repeat the
+    one that made them, but is as good.
+
+    Raises
+    ------
+    ConfigError: no such checkpoint, or not exactly one .safetensors file in the folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        from safetensors.torch import load_file
+
+        found = sorted(path.glob("*.safetensors"))
+        if len(found) == 1:
+            return {name: value.to(torch.float32) for name, value in load_file(str(found[0])).items()}
+    elif path.is_file():
+        return torch.load(path, weights_only=True, map_location="cpu")["ema"]
+    raise ConfigError(
+        "No weights to start from",
+        got=f"init={path}",
+        do="Name a checkpoint.pt of a run or a folder of exported weights",
+    )
 
 
 def shipped_weights(

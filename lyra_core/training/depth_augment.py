@@ -7,6 +7,7 @@ Game pictures differ from photographs mostly in colour, light, sharpness and sky
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -138,10 +139,20 @@ def degrade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     return image
 
 
-def augment(view: View, size: tuple[int, int], rng: np.random.Generator) -> Sample:
-    """Turn a view into a sample of size (width, height); same generator state, same sample."""
+def augment(
+    view: View,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    change: Callable[[Sample, np.random.Generator], Sample] | None = None,
+) -> Sample:
+    """Turn a view into a sample of size (width, height); same generator state, same sample.
+
+    change: is given the sample cut out, before sky and colours are made.
+    """
     sample = _crop(view, size, rng)
     if rng.uniform() < 0.5:
         sample = _flip(sample)
+    if change is not None:
+        sample = change(sample, rng)
     image = degrade(_replace_sky(sample.image, sample.depth, rng), rng)
     return Sample(image, sample.depth, sample.focal, sample.center, sample.up)

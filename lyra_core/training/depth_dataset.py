@@ -43,6 +43,8 @@ __all__ = [
 _LOG = logging.getLogger(__name__)
 _SHAPE_WEIGHTS = (0.36, 0.40, 0.12, 0.12)
 _LARGEST_BARE = 0.4  # share of the area without its picture above which a level is too grey to learn from
+_Draw = Callable[[tuple[int, int], np.random.Generator], "tuple[TexturedScene, Camera] | None"]
+_Open = Callable[[int], _Draw]
 _THROWS = 40  # tries for each view before a level counts as unusable
 
 
@@ -102,23 +104,36 @@ def render_levels(folder: Path, out: Path, *, views: int, passes: int, seed: int
             write_shard(path, found)
 
 
+def _render_scenes(stem: Path, seeds: range, group: int, views: int, salt: Sequence[int], open_: _Open) -> None:
+    """Render `views` of the scene of each seed into shards of `group` scenes, STEM followed by their first seed.
+
+    salt: with the seed of the scene, what its views are drawn from.
+    """
+    for start in range(seeds.start, seeds.stop, group):
+        path = f"{stem}{start:06d}"
+        if Path(f"{path}.meta.npy").exists():
+            continue
+        batch: list[View] = []
+        for index in range(start, min(start + group, seeds.stop)):
+            rng = np.random.default_rng([*salt, index])
+            draw = open_(index)
+            batch += _gather(lambda size, draw=draw, rng=rng: draw(size, rng), views, rng)
+        _LOG.info("%s: %d views", Path(path).name, len(batch))
+        if batch:
+            write_shard(Path(path), batch)
+
+
 def render_rooms(out: Path, *, scenes: int, views: int, first: int, split: str, seed: int = 0) -> None:
     """Render `views` of each of `scenes` procedural rooms, seeds first .. first + scenes - 1, into rooms_SPLIT."""
     from lyra_core.training.room_views import sample_room_view
     from lyra_core.training.rooms import make_room
 
-    for start in range(first, first + scenes, 8):
-        path = out / f"rooms_{split}" / f"room{start:06d}"
-        if Path(f"{path}.meta.npy").exists():
-            continue
-        batch: list[View] = []
-        for index in range(start, min(start + 8, first + scenes)):
-            rng = np.random.default_rng([seed, 1_000_003, index])
-            room = make_room(index)
-            batch += _gather(lambda size, room=room, rng=rng: sample_room_view(room, size, rng), views, rng)
-        _LOG.info("rooms %d..%d: %d views", start, start + 7, len(batch))
-        if batch:
-            write_shard(path, batch)
+    def open_(index: int) -> _Draw:
+        room = make_room(index)
+        return lambda size, rng: sample_room_view(room, size, rng)
+
+    stem = out / f"rooms_{split}" / "room"
+    _render_scenes(stem, range(first, first + scenes), 8, views, (seed, 1_000_003), open_)
 
 
 def render_yards(out: Path, *, scenes: int, views: int, first: int, split: str, seed: int = 0) -> None:
@@ -137,18 +152,12 @@ def render_outdoors(
     """Render `views` of each of `scenes` outdoor scenes, seeds first .. first + scenes - 1, into outdoors_SPLIT."""
     from lyra_core.training.outdoors import make_outdoors, sample_outdoor_view
 
-    for start in range(first, first + scenes, 8):
-        path = out / f"outdoors_{split}" / f"outdoors{start:06d}"
-        if Path(f"{path}.meta.npy").exists():
-            continue
-        batch: list[View] = []
-        for index in range(start, min(start + 8, first + scenes)):
-            rng = np.random.default_rng([seed, 2_000_003, index])
-            place = make_outdoors(index, kind)
-            batch += _gather(lambda size, place=place, rng=rng: sample_outdoor_view(place, size, rng), views, rng)
-        _LOG.info("outdoors %d..%d: %d views", start, start + 7, len(batch))
-        if batch:
-            write_shard(path, batch)
+    def open_(index: int) -> _Draw:
+        place = make_outdoors(index, kind)
+        return lambda size, rng: sample_outdoor_view(place, size, rng)
+
+    stem = out / f"outdoors_{split}" / "outdoors"
+    _render_scenes(stem, range(first, first + scenes), 8, views, (seed, 2_000_003), open_)
 
 
 def render_furnished(
@@ -167,22 +176,16 @@ def render_furnished(
     from lyra_core.training.outdoors import sample_outdoor_view
 
     catalog = FurnitureCatalog(models, held_out=split == "test")
-    for start in range(first, first + scenes, 6):
-        path = out / f"furnished_{split}" / f"furnished{start:06d}"
-        if Path(f"{path}.meta.npy").exists():
-            continue
-        batch: list[View] = []
-        for index in range(start, min(start + 6, first + scenes)):
-            rng = np.random.default_rng([seed, 5_000_011, index])
-            if index % 3 == 2:
-                yard = furnished_yard(index, catalog)
-                batch += _gather(lambda size, yard=yard, rng=rng: sample_outdoor_view(yard, size, rng), views, rng)
-            else:
-                room = make_furnished_room(index, catalog)
-                batch += _gather(lambda size, room=room, rng=rng: sample_furnished_view(room, size, rng), views, rng)
-        _LOG.info("furnished %d..: %d views", start, len(batch))
-        if batch:
-            write_shard(path, batch)
+
+    def open_(index: int) -> _Draw:
+        if index % 3 == 2:
+            yard = furnished_yard(index, catalog)
+            return lambda size, rng: sample_outdoor_view(yard, size, rng)
+        room = make_furnished_room(index, catalog)
+        return lambda size, rng: sample_furnished_view(room, size, rng)
+
+    stem = out / f"furnished_{split}" / "furnished"
+    _render_scenes(stem, range(first, first + scenes), 6, views, (seed, 5_000_011), open_)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -205,29 +208,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if given.levels is None:
             parser.error("levels need --levels FOLDER")
         render_levels(given.levels, given.out, views=given.views, passes=given.passes, seed=given.seed, kind=given.kind)
-    elif given.source == "furnished":
-        if given.models is None:
-            parser.error("furnished rooms need --models FOLDER")
-        render_furnished(
-            given.models,
-            given.out,
-            scenes=given.scenes,
-            views=given.views,
-            first=given.first,
-            split=given.split,
-            seed=given.seed,
-        )
+        return
+    kwargs = {name: getattr(given, name) for name in ("scenes", "views", "first", "split", "seed")}
+    if given.source != "furnished":
+        sources = {"rooms": render_rooms, "outdoors": render_outdoors, "yards": render_yards, "streets": render_streets}
+        sources[given.source](given.out, **kwargs)
+    elif given.models is None:
+        parser.error("furnished rooms need --models FOLDER")
     else:
-        {"rooms": render_rooms, "outdoors": render_outdoors, "yards": render_yards, "streets": render_streets}[
-            given.source
-        ](
-            given.out,
-            scenes=given.scenes,
-            views=given.views,
-            first=given.first,
-            split=given.split,
-            seed=given.seed,
-        )
+        render_furnished(given.models, given.out, **kwargs)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@
     accelerate launch -m lyra_core.training.depth_training --config config/train_depth.yaml      # several GPUs
     ACCELERATE_USE_CPU=1 torchrun --standalone --nproc_per_node 2 -m lyra_core.training.depth_training ...   # two cores
 
-`init=CHECKPOINT` starts a run from another run's weights; `train_only=hint.` teaches it completion alone and leaves what
-it says of a picture alone bit for bit as it was. Batch and noise of a step depend on (seed, step) alone, so a run that
+`init=CHECKPOINT` or `init=data/models/depth` starts a run from another run's weights; `train_only=hint.` teaches it
+completion alone and leaves what it says of a picture alone bit for bit as it was. Batch and noise of a step depend on (seed, step) alone, so a run that
 was killed goes on as if it had not been.
 """
 
@@ -37,12 +37,13 @@ from lyra_core.models.depth.inference import run_network
 from lyra_core.models.depth.network import DepthNetwork
 from lyra_core.models.depth.weights import load_state, write_weights
 from lyra_core.training.acceleration import Runtime
-from lyra_core.training.checkpoints import shipped_weights
+from lyra_core.training.checkpoints import initial_weights, shipped_weights
+from lyra_core.training.cutouts import add_cutouts
 from lyra_core.training.depth_augment import Sample, augment
 from lyra_core.training.depth_hints import HintSettings, with_hint
 from lyra_core.training.depth_loss import LossWeights, depth_loss, elevation_target
 from lyra_core.training.depth_metrics import depth_errors, mean_errors
-from lyra_core.training.view_store import ViewStore
+from lyra_core.training.view_store import View, ViewStore
 
 __all__ = ["Batch", "export", "imagenet_encoder", "main", "make_batch", "rate_factor", "train"]
 
@@ -91,9 +92,18 @@ def make_batch(stores: dict[str, ViewStore], config: DictConfig, step: int, rank
     share = np.array([config.mix[kind] for kind in kinds])
     settings = HintSettings(**config.get("hint", {"share": 0.0}))
     hints = []
-    for _ in range(count):
+
+    def draw() -> View:
         store = stores[kinds[int(rng.choice(len(kinds), p=share / share.sum()))]]
-        hints.append(with_hint(augment(store[int(rng.integers(len(store)))], (width, height), rng), settings, rng))
+        return store[int(rng.integers(len(store)))]
+
+    def furnish(sample: Sample, rng: np.random.Generator) -> Sample:
+        return add_cutouts(sample, rng, lambda: draw().rgb)
+
+    for _ in range(count):
+        view = draw()
+        change = furnish if rng.uniform() < config.get("cutouts", 0.0) else None
+        hints.append(with_hint(augment(view, (width, height), rng, change), settings, rng))
     samples = [hint.sample for hint in hints]
     image = np.stack([sample.image for sample in samples]).transpose(0, 3, 1, 2) * 2 - 1
     return Batch(
@@ -174,7 +184,7 @@ def _start(config: DictConfig, runtime: Runtime) -> _State:
     network, ema = DepthNetwork(), DepthNetwork()
     checkpoint = Path(config.run) / "checkpoint.pt"
     if not checkpoint.exists() and config.get("init"):
-        load_state(network, torch.load(config.init, weights_only=True, map_location="cpu")["ema"])
+        load_state(network, initial_weights(config.init))
     elif not checkpoint.exists():
         network.encoder.load_state_dict(imagenet_encoder(config.imagenet))
     ema.load_state_dict(network.state_dict())

@@ -24,6 +24,7 @@ from lyra_core.models.video.embedded.model import EmbeddedVideo
 from lyra_core.models.video.embedded.tensors import Past, past_of
 from lyra_core.models.video.fill.clean import trusted
 from lyra_core.models.video.reproject import complete_view
+from lyra_core.ops.push_pull import push_pull
 from lyra_core.training.fill_metrics import (
     bootstrap,
     depth_error,
@@ -37,7 +38,7 @@ from lyra_core.training.memory_metrics import ssim
 from lyra_core.training.view_clusters import Cluster, ClusterStore
 from lyra_core.types import Frame, Guide
 
-__all__ = ["METHODS", "METRICS", "FillReport", "evaluate_fill", "held_out", "push_pull"]
+__all__ = ["METHODS", "METRICS", "FillReport", "evaluate_fill", "held_out"]
 
 _F32 = NDArray[np.float32]
 METRICS = ("seen_psnr", "hole_psnr", "ssim", "perceptual", "sharpness", "depth", "milliseconds")
@@ -54,20 +55,6 @@ class Task:
     known: NDArray[np.bool_]
     truth: Frame
     pasts: tuple[Past, ...]
-
-
-def push_pull(rgb: _F32, known: NDArray[np.bool_]) -> _F32:
-    """Fill by averages of ever coarser levels (Gortler et al. 1996)."""
-    weight = known.astype(np.float32)
-    if min(known.shape) <= 1 or known.all():
-        return np.where(known[..., None], rgb, rgb[known].mean(axis=0) if known.any() else 0.5).astype(np.float32)
-    size = (max(1, known.shape[1] // 2), max(1, known.shape[0] // 2))
-    share = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
-    small = cv2.resize(rgb * weight[..., None], size, interpolation=cv2.INTER_AREA)
-    small = (small / np.maximum(share, 1e-6)[..., None]).astype(np.float32)
-    coarse = push_pull(small.reshape(*share.shape, 3), share > 0)
-    up = cv2.resize(coarse, (known.shape[1], known.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return np.where(known[..., None], rgb, up).astype(np.float32)
 
 
 def _inpaint(task: Task, kind: int) -> tuple[_F32, _F32 | None]:

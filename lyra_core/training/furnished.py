@@ -81,9 +81,9 @@ class _Things:
 def _drawn(catalog: FurnitureCatalog, rng: np.random.Generator, most: float) -> tuple[Piece, Model] | None:
     piece = catalog.pieces[int(rng.integers(len(catalog.pieces)))]
     across = max(piece.size[:2])
-    if across > most or (
-        most > _SMALL and rng.uniform() > across + 0.08
-    ):  # large things make a room, small ones litter
+    if across > most:
+        return None
+    if most > _SMALL and rng.uniform() > across + 0.08:  # large things make a room, small ones litter
         return None
     model = catalog.model(piece)
     return None if model is None else (piece, model)

@@ -5,7 +5,8 @@
     python -m lyra_core.training.generator_training --config config/train_video.yaml [key=value ...]
     python -m lyra_core.training.generator_training --config config/train_video.yaml --export data/models/video
 
-Batch and noise of a step depend on (seed, step) alone, histories that the network made itself also on its averaged
+`init=CHECKPOINT` or `init=data/models/video` starts a run from another run's weights. Batch and noise of a step depend on
+(seed, step) alone, histories that the network made itself also on its averaged
 weights, so a run that was killed goes on as if it had not been.
 """
 
@@ -29,7 +30,7 @@ from torch import Tensor, nn
 from lyra_core.models.video.embedded.network import FillNetwork, Shape
 from lyra_core.models.video.embedded.weights import write_weights
 from lyra_core.training.acceleration import Runtime
-from lyra_core.training.checkpoints import shipped_weights
+from lyra_core.training.checkpoints import initial_weights, shipped_weights
 from lyra_core.training.depth_training import imagenet_encoder, rate_factor
 from lyra_core.training.fill_batches import FillBatch, Stores, fill_with, make_batch, open_stores, stack_samples
 from lyra_core.training.fill_loss import FillWeights, PatchCritic, adversary_loss, critic_loss, fill_loss
@@ -71,12 +72,19 @@ class State:
 
 
 def start(config: DictConfig, runtime: Runtime) -> State:
-    """The last checkpoint of the run, or an untrained network around the ImageNet encoder."""
+    """The last checkpoint of the run, the weights that `init` names, or an untrained network around the ImageNet encoder.
+
+    Raises
+    ------
+    ConfigError: `init` names no weights. RuntimeError: they are of another shape (torch's own words).
+    """
     torch.manual_seed(config.seed)
     shape = Shape(**cast(dict[str, Any], OmegaConf.to_object(config.network)))
     network, ema, critic = FillNetwork(shape), FillNetwork(shape), PatchCritic()
     checkpoint = Path(config.run) / "checkpoint.pt"
-    if shape.context and not checkpoint.exists():
+    if not checkpoint.exists() and config.get("init"):
+        network.load_state_dict(initial_weights(config.init))
+    elif shape.context and not checkpoint.exists():
         names = network.encoder.state_dict().keys()
         whole = imagenet_encoder(config.imagenet)
         network.encoder.load_state_dict({name: whole[name] for name in names})
@@ -243,7 +251,7 @@ def _tests(config: DictConfig) -> Stores | None:
 
 def export(config: DictConfig, folder: Path, checkpoints: Sequence[Path] = ()) -> None:
     """Write the averaged weights of the last checkpoint, or the mean of several checkpoints, as the model that ships."""
-    weights, facts = shipped_weights(config, checkpoints, leave_out=("network",))
+    weights, facts = shipped_weights(config, checkpoints, leave_out=("network", "init"))
     shape = cast(dict[str, Any], OmegaConf.to_object(config.network))
     write_weights(folder, weights, shape, facts)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cracks between the floor and lower ground."""
+"""Cracks between the floor and ground at another height."""
 
 import numpy as np
 import pytest
@@ -78,3 +78,20 @@ def test_a_stairwell_keeps_its_depth():
     top = seen_from_above(join(join(slab(plan), body), patch), plan)
     assert np.isfinite(top).all()
     assert (top < -1.9).sum() * 0.05**2 == pytest.approx(2.2**2, rel=0.05)
+
+
+@pytest.mark.parametrize("height", [0.06, 0.14])
+def test_a_crack_beside_ground_that_waves_above_the_floor_is_closed_too(height):
+    plan = floor_with_pit()
+    body = ground(plan, 2.0, height)
+    patch = crack_patch(body, plan, max_area=30.0)
+    assert patch is not None
+    top = seen_from_above(join(join(slab(plan), body), patch), plan)
+    assert np.isfinite(top).all()
+    assert top.max() < height + 1e-3
+    assert top.min() > -0.01
+
+
+def test_a_table_over_the_pit_is_no_ground():
+    plan = floor_with_pit()
+    assert crack_patch(ground(plan, 2.0, 0.7), plan, max_area=30.0) is None

@@ -47,7 +47,7 @@ def test_the_model_follows_the_protocol(model):
 def test_a_missing_weight_names_the_file_and_the_way_out(tmp_path):
     with pytest.raises(ModelError, match=WEIGHTS_FILE) as caught:
         EmbeddedDepth(tmp_path).estimate(np.zeros((64, 64, 3), np.float32), intrinsics=_intrinsics(64, 64, 60))
-    assert "--depth prior" in str(caught.value)
+    assert "--depth-model prior" in str(caught.value)
 
 
 def test_a_weight_file_cut_short_is_a_model_error(tmp_path):

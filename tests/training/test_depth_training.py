@@ -270,3 +270,35 @@ def test_a_skirt_between_a_column_and_the_wall_flies_and_a_step_does_not():
     assert snapped is not None
     assert snapped < 0.5 * share
     assert flying_share(np.full_like(truth, 3.0), truth) is None  # no edge in it at all: edge_sharpness tells
+
+
+def test_a_run_goes_on_from_exported_weights(tmp_path, monkeypatch):
+    from lyra_core.models.depth.network import DepthNetwork
+    from lyra_core.models.depth.weights import write_weights
+    from lyra_core.training.acceleration import Runtime
+    from lyra_core.training.checkpoints import initial_weights
+
+    torch.manual_seed(5)
+    shipped = DepthNetwork()
+    write_weights(tmp_path / "shipped", shipped.state_dict(), {})
+    state = depth_training._start(_config(tmp_path, init=str(tmp_path / "shipped")), Runtime("no"))
+    assert state.step == 0
+    for name, value in shipped.state_dict().items():
+        if not name.startswith("hint."):
+            torch.testing.assert_close(state.network.state_dict()[name], value, rtol=1e-3, atol=1e-4)
+    with pytest.raises(ConfigError, match="No weights to start from"):
+        initial_weights(tmp_path / "nothing")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="No weights to start from"):
+        initial_weights(tmp_path / "empty")
+
+
+def test_a_share_of_the_samples_has_things_set_into_it(tmp_path):
+    view = _floor_view()
+    write_shard(tmp_path / "data" / "levels_train" / "a", [view] * 4)
+    stores = {"levels": ViewStore([tmp_path / "data" / "levels_train"])}
+    plain = make_batch(stores, _config(tmp_path, mix={"levels": 1.0}), 1)
+    again = make_batch(stores, _config(tmp_path, mix={"levels": 1.0}, cutouts=0.0), 1)
+    things = make_batch(stores, _config(tmp_path, mix={"levels": 1.0}, cutouts=1.0), 1)
+    assert torch.equal(plain.depth, again.depth)
+    assert not torch.equal(plain.depth, things.depth)

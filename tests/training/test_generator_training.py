@@ -14,7 +14,6 @@ from lyra_core.geometry import intrinsics_from_fov
 from lyra_core.models.video.embedded.weights import read_network
 from lyra_core.training.acceleration import Runtime
 from lyra_core.training.fill_batches import make_batch, open_stores
-from lyra_core.training.fill_evaluation import push_pull
 from lyra_core.training.fill_loss import FillWeights, PatchCritic, critic_loss, fill_loss
 from lyra_core.training.fill_metrics import bootstrap, depth_error, hole_psnr, sharpness, verdict
 from lyra_core.training.fill_samples import cluster_sample, warped_back
@@ -187,12 +186,3 @@ def test_metrics_know_equal_pictures_and_ties():
     mean, low, high = bootstrap([1.0, 2.0, 3.0, float("nan")])
     assert mean == pytest.approx(2.0)
     assert low <= mean <= high
-
-
-def test_push_pull_of_a_constant_picture_is_that_constant():
-    known = np.ones((17, 23), bool)
-    known[4:12, 3:20] = False
-    rgb = np.where(known[..., None], np.float32(0.3), np.float32(0))
-    np.testing.assert_allclose(
-        push_pull(rgb.astype(np.float32).repeat(3, 2) if rgb.shape[2] == 1 else rgb, known), 0.3, atol=1e-5
-    )

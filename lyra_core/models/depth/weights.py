@@ -90,7 +90,7 @@ def read_network(folder: Path) -> DepthNetwork:
             raise ModelError(
                 "The embedded depth model lacks a file",
                 got=str(path),
-                do="Restore data/models/depth from the repository, or choose --depth prior",
+                do="Restore data/models/depth from the repository, or choose --depth-model prior",
             )
     try:
         architecture = json.loads(config.read_text()).get("architecture")
@@ -99,7 +99,7 @@ def read_network(folder: Path) -> DepthNetwork:
         raise ModelError(
             "The embedded depth model's files cannot be read",
             got=f"{folder}: {error}",
-            do="They may be cut short (a Git LFS pointer?); restore them, or choose --depth prior",
+            do="They may be cut short (a Git LFS pointer?); restore them, or choose --depth-model prior",
         ) from error
     if architecture not in (_ARCHITECTURE, _WITHOUT_HINT):
         raise ModelError(

@@ -1,0 +1,177 @@
+# SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
+# SPDX-License-Identifier: Apache-2.0
+# The stubs of cv2 lose dtypes:
+# pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false
+"""Things set into a rendered view: upright cutouts that stand on its floor, with the depth that belongs to them.
+
+Rendered scenes have few things close to the camera, and those of few colours. On photographs the network then paints a
+motorcycle's depth onto the wall behind it. Copy and paste (Dwibedi et al. 2017, "Cut, Paste and Learn") costs nothing and
+is exact here: a cutout is a plane through a point of the floor, so its depth and what it hides follow from the lens. Its
+parts bulge, are lit and coloured apart, by plain colours or pieces of other views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lyra_core.training.cutout_shapes import SHAPES, SIDE, draw_shape
+from lyra_core.training.depth_augment import Sample, noise_field
+
+__all__ = ["add_cutouts"]
+
+_F32 = NDArray[np.float32]
+_NEAR, _FAR = 0.5, 9.0  # [m] how far away the foot of a cutout may be
+_LEVEL = 0.85  # least cosine between a surface and the horizontal for things to stand on it
+_LEAST_ROWS, _MOST_ROWS = 12, 1.3  # height in the picture: pixels, and in pictures
+_SHARES = {"machine": 3, "seat": 2, "railing": 1, "plant": 1, "person": 2, "post": 1, "stack": 2, "lump": 2}
+_KINDS = tuple(_SHARES)
+_WEIGHTS = np.array([_SHARES[kind] for kind in _KINDS], np.float64) / sum(_SHARES.values())
+assert set(_KINDS) == set(SHAPES)
+
+
+def add_cutouts(
+    sample: Sample, rng: np.random.Generator, texture: Callable[[], NDArray[np.uint8]], *, most: int = 4
+) -> Sample:
+    """The sample with one to `most` cutouts that stand on its level surfaces; as it is where there is no such place.
+
+    texture: gives a picture (H, W, 3) to cut colours from.
+    """
+    image, depth = np.array(sample.image, np.float32), np.array(sample.depth, np.float32)
+    rays = _rays(sample)
+    standing = _standing(depth, rays, np.asarray(sample.up, np.float32))
+    rows, columns = np.nonzero(standing)
+    if not len(rows):
+        return sample
+    count = 1 + int(rng.integers(most))
+    picks = rng.integers(0, len(rows), count)
+    picks = picks[np.argsort(-depth[rows[picks], columns[picks]])]  # far ones first: near ones hide them
+    for pick in picks:
+        foot = rays[rows[pick], columns[pick]] * float(depth[rows[pick], columns[pick]])
+        _set_in(image, depth, rays, foot, np.asarray(sample.up, np.float32), sample.focal, rng, texture)
+    return Sample(image, depth, sample.focal, sample.center, sample.up)
+
+
+def _rays(sample: Sample) -> _F32:
+    height, width = sample.depth.shape
+    x = (np.arange(width) + 0.5 - sample.center[0]) / sample.focal
+    y = (np.arange(height) + 0.5 - sample.center[1]) / sample.focal
+    return np.stack([*np.meshgrid(x, y), np.ones((height, width))], axis=-1).astype(np.float32)
+
+
+def _standing(depth: _F32, rays: _F32, up: _F32) -> NDArray[np.bool_]:
+    """(H, W) bool, level surface near enough and below the camera."""
+    solid = np.isfinite(depth) & (depth > 0)
+    points = rays * np.where(solid, depth, np.float32(0))[..., None]
+    across, down = np.zeros_like(points), np.zeros_like(points)
+    across[:, 1:-1] = points[:, 2:] - points[:, :-2]
+    down[1:-1] = points[2:] - points[:-2]
+    normal = np.cross(across, down)
+    norm = np.maximum(np.linalg.norm(normal, axis=-1), 1e-9)
+    level = np.abs(normal @ up) / norm > _LEVEL
+    inside = cv2.erode(solid.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return level & inside & (points @ up < -0.1) & (depth > _NEAR) & (depth < _FAR)
+
+
+def _set_in(
+    image: _F32, depth: _F32, rays: _F32, foot: _F32, up: _F32,
+    focal: float, rng: np.random.Generator, texture: Callable[[], NDArray[np.uint8]],
+) -> None:  # fmt: skip
+    """Draw one cutout whose foot is at a point [m, camera frame] into image and depth."""
+    kind = _KINDS[int(rng.choice(len(_KINDS), p=_WEIGHTS))]
+    _, least, largest = SHAPES[kind]
+    high = float(np.exp(rng.uniform(np.log(least), np.log(largest))))
+    shown = focal * high / foot[2]
+    if not _LEAST_ROWS < shown < _MOST_ROWS * image.shape[0]:
+        return
+    wide = high * float(np.exp(rng.normal(0, 0.25))) * (1.4 if kind in ("machine", "railing") else 1.0)
+    # Horizontal direction across the line of sight, turned by up to 60 degrees.
+    sight = foot / np.linalg.norm(foot)
+    across = np.cross(sight, up)
+    across /= max(float(np.linalg.norm(across)), 1e-9)
+    ahead = np.cross(up, across)
+    turn = rng.uniform(-1, 1) * np.radians(60)
+    along = np.cos(turn) * across + np.sin(turn) * ahead
+    normal = np.cross(along, up)
+    towards = rays @ normal
+    distance = float(foot @ normal) / np.where(np.abs(towards) < 1e-6, 1e-6, towards)
+    points = rays * distance[..., None] - foot
+    u, v = points @ along / wide + 0.5, points @ up / high
+    there = (distance > 0.1) & (u > 0) & (u < 1) & (v > 0) & (v < 1)
+    if there.sum() < 30:
+        return
+    cover, relief, colours = _drawn(kind, rng, texture)
+    map_x, map_y = (u * SIDE - 0.5).astype(np.float32), ((1 - v) * SIDE - 0.5).astype(np.float32)
+
+    def on_plane(value: _F32) -> _F32:
+        return cv2.remap(value, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+
+    share = np.where(there, on_plane(cover), 0)
+    own = (distance - on_plane(relief) * 0.5 * wide).astype(np.float32)
+    share = np.where(own < np.where(depth > 0, depth, np.inf), share, 0).astype(np.float32)
+    _shade_floor(image, depth, rays, foot, up, wide, rng)
+    np.copyto(image, image + share[..., None] * (on_plane(colours) - image))
+    np.copyto(depth, own, where=share > 0.5)
+
+
+def _drawn(kind: str, rng: np.random.Generator, texture: Callable[[], NDArray[np.uint8]]) -> tuple[_F32, _F32, _F32]:
+    """Cover (S, S) 0..1, relief (S, S) [half widths of the thing], and lit colours (S, S, 3) of a thing."""
+    cover, relief = np.zeros((SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
+    colours = np.zeros((SIDE, SIDE, 3), np.float32)
+    round_ = rng.uniform(0.2, 1.0)
+    flat = kind in ("railing", "post")
+    picture = texture() if rng.uniform() < 0.7 else None
+    light = rng.normal(size=2)
+    for whole in draw_shape(kind, rng):
+        left, top, columns, rows = cv2.boundingRect(whole)
+        if not columns:
+            continue
+        at = slice(top, top + rows), slice(left, left + columns)
+        mask = np.ascontiguousarray(whole[at])
+        part = mask.astype(np.float32) / np.float32(255)
+        inner = cv2.distanceTransform((mask > 127).astype(np.uint8), cv2.DIST_L2, 3) * np.float32(2 / SIDE)
+        # A bulge like that of a round body: steep at the rim, flat in the middle.
+        middle = max(float(inner.max()), 1e-3)
+        bulge = np.sqrt(np.maximum(inner * (2 * middle - inner), 0)) * np.float32(round_)
+        offset = np.float32(0 if flat else rng.uniform(-0.04, 0.08))
+        colour = _colour((rows, columns), rng, picture)
+        slopes = [cv2.Sobel(bulge, cv2.CV_32F, 1 - axis, axis, ksize=3) * np.float32(SIDE / 16) for axis in (0, 1)]
+        lit = 1 + np.float32(0.35) * np.tanh(np.float32(light[0]) * slopes[0] + np.float32(light[1]) * slopes[1])
+        colours[at] += part[..., None] * (colour * lit[..., None] - colours[at])
+        relief[at] += part * (bulge + offset - relief[at])
+        cover[at] = np.maximum(cover[at], part)
+    return cover, relief, np.clip(colours, 0, 1).astype(np.float32)
+
+
+def _colour(shape: tuple[int, int], rng: np.random.Generator, picture: NDArray[np.uint8] | None) -> _F32:
+    """(*shape, 3) colours of a part: plain, streaked like metal, or a piece of a picture."""
+    tone = rng.random(3, dtype=np.float32) if rng.uniform() < 0.5 else np.full(3, rng.uniform(0.02, 0.95), np.float32)
+    plain = np.broadcast_to(tone, (*shape, 3)).astype(np.float32)
+    choice = rng.uniform()
+    if picture is not None and choice < 0.45:
+        height, width = picture.shape[:2]
+        side = int(rng.integers(min(height, width) // 6, min(height, width) // 2 + 1))
+        top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
+        piece = cv2.resize(picture[top : top + side, left : left + side], shape[::-1]).astype(np.float32) / 255
+        return (piece + np.float32(rng.uniform(0, 0.8)) * (plain - piece)).astype(np.float32)
+    if choice < 0.75:
+        noise = noise_field(*shape, int(rng.integers(1, 9)), rng)[..., None]
+        return (plain + np.float32(rng.uniform(0.1, 1.0)) * (noise - np.float32(0.5))).astype(np.float32)
+    return plain
+
+
+def _shade_floor(
+    image: _F32, depth: _F32, rays: _F32, foot: _F32, up: _F32,
+    wide: float, rng: np.random.Generator,
+) -> None:  # fmt: skip
+    """Darken the surface around the foot, mostly under the thing: a soft shadow."""
+    strength = rng.uniform(0, 0.6)
+    solid = np.isfinite(depth) & (depth > 0)
+    offset = rays * np.where(solid, depth, np.float32(0))[..., None] - foot
+    rise = offset @ up
+    around = np.linalg.norm(offset - rise[..., None] * up, axis=-1) / (rng.uniform(0.3, 0.7) * wide)
+    dark = strength * np.exp(-(around**2)) * (np.abs(rise) < 0.08) * solid
+    np.copyto(image, (image * (1 - dark[..., None])).astype(np.float32))

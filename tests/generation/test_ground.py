@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from lyra_core.generation import seed
 from lyra_core.generation.ground import flatten_ground, plane_depth

@@ -23,6 +23,7 @@ def _cost(
     image: wp.array3d(dtype=wp.float32),
     weight: wp.array2d(dtype=wp.float32),
     scale: wp.array2d(dtype=wp.float32),
+    guess: wp.array3d(dtype=wp.float32),
     tx: int,
     ty: int,
     sx: int,
@@ -30,14 +31,21 @@ def _cost(
     radius: int,
     scale_weight: float,
     near_weight: float,
+    guess_weight: float,
     limit: float,
 ):
-    """Weighted mean squared colour difference of two patches plus penalties on scale and distance; stops above limit."""
+    """Weighted mean squared colour difference of two patches plus penalties on scale, distance and what is expected in
+    their middles; stops above limit."""
     height = image.shape[0]
     width = image.shape[1]
     step = scale[ty, tx] - scale[sy, sx]
     away = (float(tx - sx) * float(tx - sx) + float(ty - sy) * float(ty - sy)) / float(width * width)
     extra = scale_weight * step * step + near_weight * away
+    if guess_weight > 0.0:
+        p = guess[ty, tx, 0] - guess[sy, sx, 0]
+        q = guess[ty, tx, 1] - guess[sy, sx, 1]
+        r = guess[ty, tx, 2] - guess[sy, sx, 2]
+        extra += guess_weight * (p * p + q * q + r * r)
     total = float(0.0)
     norm = float(1.0e-6)
     # The full weight is known only at the end; the partial mean over the largest possible weight is a lower bound.
@@ -67,6 +75,7 @@ def _improve(
     image: wp.array3d(dtype=wp.float32),
     weight: wp.array2d(dtype=wp.float32),
     scale: wp.array2d(dtype=wp.float32),
+    guess: wp.array3d(dtype=wp.float32),
     wanted: wp.array2d(dtype=wp.int32),
     offered: wp.array2d(dtype=wp.int32),
     targets: wp.array2d(dtype=wp.int32),
@@ -77,6 +86,7 @@ def _improve(
     samples: int,
     scale_weight: float,
     near_weight: float,
+    guess_weight: float,
     seed: int,
     field_out: wp.array3d(dtype=wp.int32),
     cost_out: wp.array2d(dtype=wp.float32),
@@ -89,7 +99,9 @@ def _improve(
     kind = wanted[ty, tx]
     by = field[ty, tx, 0]
     bx = field[ty, tx, 1]
-    best = _cost(image, weight, scale, tx, ty, bx, by, radius, scale_weight, near_weight, float(1.0e6))
+    best = _cost(
+        image, weight, scale, guess, tx, ty, bx, by, radius, scale_weight, near_weight, guess_weight, float(1.0e6)
+    )
     # Neighbours at two distances: their source, moved along.
     for k in range(8):
         step = wp.where(k < 4, 1, reach)
@@ -102,7 +114,21 @@ def _improve(
                 sx = field[ny, nx, 1] + tx - nx
                 if sy >= 0 and sy < height and sx >= 0 and sx < width:
                     if offered[sy, sx] == kind:
-                        c = _cost(image, weight, scale, tx, ty, sx, sy, radius, scale_weight, near_weight, best)
+                        c = _cost(
+                            image,
+                            weight,
+                            scale,
+                            guess,
+                            tx,
+                            ty,
+                            sx,
+                            sy,
+                            radius,
+                            scale_weight,
+                            near_weight,
+                            guess_weight,
+                            best,
+                        )
                         if c < best:
                             best = c
                             by = sy
@@ -115,7 +141,9 @@ def _improve(
         sx = bx + int((2.0 * wp.randf(state) - 1.0) * span)
         if sy >= 0 and sy < height and sx >= 0 and sx < width:
             if offered[sy, sx] == kind:
-                c = _cost(image, weight, scale, tx, ty, sx, sy, radius, scale_weight, near_weight, best)
+                c = _cost(
+                    image, weight, scale, guess, tx, ty, sx, sy, radius, scale_weight, near_weight, guess_weight, best
+                )
                 if c < best:
                     best = c
                     by = sy
@@ -165,14 +193,17 @@ def _vote(
     colour_out[i, 2] = b / norm
 
 
-def improve(fields, targets, *, radius, reach, samples, scale_weight, near_weight, seed, device):
+def improve(fields, targets, *, radius, reach, samples, scale_weight, near_weight, guess_weight=0.0, seed, device):
     """One sweep. fields: dict of arrays image (H,W,4) f32 (colour, kind), weight, scale (H,W) f32, wanted, offered (H,W) i32, field
-    (H,W,2) i32 (y, x of the source, -1 outside the targets); targets (N,2) i32 (y, x). Returns new field and cost."""
+    (H,W,2) i32 (y, x of the source, -1 outside the targets), and guess (H,W,3) f32 where guess_weight > 0: colours that
+    are expected there, coarsely; targets (N,2) i32 (y, x). Returns new field and cost."""
     import numpy as np
 
     initialise()
-    names = ("image", "weight", "scale", "wanted", "offered")
-    inputs = [wp.array(np.ascontiguousarray(fields[n]), device=device) for n in names]
+    guess = fields["guess"] if guess_weight > 0 else np.zeros((1, 1, 3), np.float32)
+    inputs = [wp.array(np.ascontiguousarray(fields[n]), device=device) for n in ("image", "weight", "scale")]
+    inputs += [wp.array(np.ascontiguousarray(guess), dtype=wp.float32, device=device)]
+    inputs += [wp.array(np.ascontiguousarray(fields[n]), device=device) for n in ("wanted", "offered")]
     inputs += [wp.array(targets, device=device), wp.array(fields["field"], device=device)]
     field_out = wp.array(fields["field"], device=device)
     cost_out = wp.zeros(fields["weight"].shape, dtype=wp.float32, device=device)
@@ -181,7 +212,7 @@ def improve(fields, targets, *, radius, reach, samples, scale_weight, near_weigh
         wp.launch(
             _improve,
             dim=stop - start,
-            inputs=[*inputs, start, radius, reach, samples, scale_weight, near_weight, seed],
+            inputs=[*inputs, start, radius, reach, samples, scale_weight, near_weight, guess_weight, seed],
             outputs=[field_out, cost_out],
             device=device,
         )

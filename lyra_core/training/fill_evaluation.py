@@ -95,7 +95,7 @@ METHODS: dict[str, Callable[[Path | None], Callable[[Task], tuple[_F32, _F32 | N
     "patch": lambda _: _patch,
     "embedded 1": lambda f: _embedded(folder=f, steps=1, grain=0.0, geometry="network"),
     "embedded 4": lambda f: _embedded(folder=f, steps=4, grain=0.0, geometry="network"),
-    "embedded 1 + grain": lambda f: _embedded(folder=f, steps=1, grain=1.0, geometry="planes"),
+    "embedded 1 + patches": lambda f: _embedded(folder=f, steps=1, grain=1.0, geometry="network"),
 }
 """Name to a function of the folder of the weights (None: those that ship) that makes the method."""
 

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lyra_core.kernels import launch, patch
 from lyra_core.models.video.fill.clean import trusted
 from lyra_core.models.video.fill.geometry import FLOOR, SKY, WALL, complete_geometry
+from lyra_core.models.video.fill.texture import fill_texture
 from lyra_core.models.video.reproject import complete_view, key_views
 from lyra_core.types import Guide
 from tests.models.scene import HEIGHT, WIDTH, camera, guide, render
@@ -126,6 +128,7 @@ def test_a_view_that_is_all_known_or_all_unknown_is_completed(share):
 
 
 @given(holes=st.lists(st.floats(0, 1), min_size=1, max_size=120))
+@example(holes=[1.0, 0.0])
 def test_key_views_shrink_what_lacks_and_never_come_twice(holes):
     left = np.array(holes)
     seen = []
@@ -142,3 +145,22 @@ def test_key_views_shrink_what_lacks_and_never_come_twice(holes):
 def test_a_view_with_little_to_go_by_waits_for_a_nearer_one():
     first = next(key_views(5, lambda p: [0.1, 0.3, 0.5, 0.8, 1.0][p]))
     assert first == 2
+
+
+def test_a_guess_decides_which_of_two_textures_is_copied():
+    """Left half dark stripes, right half bright stripes; the hole between takes those whose colour is expected."""
+    rows = np.arange(96)[:, None, None]
+    stripes = np.where(rows // 3 % 2 == 0, 0.15, 0.0).astype(np.float32)
+    rgb = np.broadcast_to(stripes, (96, 144, 3)).copy()
+    rgb[:, :72] += np.float32(0.1)
+    rgb[:, 72:] += np.float32(0.7)
+    known = np.ones((96, 144), bool)
+    known[:, 48:96] = False
+    kind, depth = np.zeros((96, 144), np.uint8), np.full((96, 144), 3.0, np.float32)
+    for expected in (0.17, 0.77):
+        guess = np.where(known[..., None], cv2.blur(rgb, (7, 7)), np.float32(expected)).astype(np.float32)
+        filled = fill_texture(rgb, known, kind, depth, rng=np.random.default_rng(0), guess=guess)
+        hole = filled[:, 52:92]
+        assert abs(float(hole.mean()) - expected) < 0.1
+        assert hole.std() > 0.04  # stripes, not the smooth guess
+        assert np.array_equal(filled[known], rgb[known])

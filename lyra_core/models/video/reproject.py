@@ -30,7 +30,8 @@ _SLIVERS = 0.02  # a view with a smaller share of holes is filled with less effo
 
 
 def _preference(hole: float) -> float:
-    return hole if hole <= _MOST_HOLE else 0.2 * (1.0 - hole)
+    # Never so little that a view that nothing is known of is passed over for one that lacks nothing.
+    return hole if hole <= _MOST_HOLE else 0.02 + 0.2 * (1.0 - hole)
 
 
 def key_views(count: int, measure: Callable[[int], float]) -> Iterator[int]:

@@ -245,7 +245,7 @@ def run(model: VideoModel, frames: int = 4) -> dict[int, Frame]:
     return made
 
 
-@pytest.mark.parametrize("options", [{"steps": 2}, {"grain": 0.5, "geometry": "planes"}])
+@pytest.mark.parametrize("options", [{"steps": 2}, {"grain": 0.5, "geometry": "network"}, {"grain": 0.0}])
 def test_frames_are_complete_deterministic_and_keep_what_the_memory_shows(folder, options):
     first, second = (run(EmbeddedVideo(folder, **options)) for _ in range(2))
     assert sorted(first) == [1, 2, 3, 4]
@@ -312,6 +312,19 @@ def test_weights_that_are_cut_short_are_refused_by_name(folder):
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(ModelError, match="cannot be used"):
         EmbeddedVideo(folder).complete(memory().guide(camera(0.4)), 1, np.random.default_rng(0))
+
+
+def test_patches_change_the_fine_part_of_holes_alone(folder):
+    guide = memory().guide(camera(0.4))
+    plain, rich = (
+        EmbeddedVideo(folder, grain=grain).complete(guide, 1, np.random.default_rng(0)) for grain in (0.0, 1.0)
+    )
+    hole = plain.owned
+    assert np.array_equal(plain.rgb[~hole], rich.rgb[~hole])
+    change = np.where(hole[..., None], rich.rgb - plain.rgb, 0)
+    coarse = cv2.GaussianBlur(change, (0, 0), 0.5 * hole.shape[1])
+    assert np.abs(change[hole]).mean() > 5 * np.abs(coarse[hole]).mean()
+    assert np.array_equal(plain.depth, rich.depth)
 
 
 def test_options_out_of_range_are_refused(folder):

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """EmbeddedVideo: our own small trained generator; weights in data/models/video.
 
-Hybrid: reprojected pixels stay at full resolution; the network fills holes at about 128x72, and its fill is enlarged,
-feathered and, if asked for, given the grain of the patch fill. Key views first, as in ReprojectVideo.
+Hybrid: reprojected pixels stay at full resolution; the network fills holes at about 128x72, and its fill is enlarged and
+feathered. What the network cannot draw at its size comes from a patch fill that the network guides: it copies from where
+the picture has the colours that the network expects. Key views first, as in ReprojectVideo.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from lyra_core.models.video.embedded.hybrid import (
 )
 from lyra_core.models.video.embedded.weights import WEIGHTS_FILE, default_folder, read_config, read_network
 from lyra_core.models.video.fill.clean import trusted
-from lyra_core.models.video.fill.geometry import complete_geometry
+from lyra_core.models.video.fill.geometry import Completed, complete_geometry
 from lyra_core.models.video.fill.texture import TextureSettings, fill_texture
 from lyra_core.models.video.reproject import key_views
 from lyra_core.types import Camera, Frame, Guide
@@ -45,7 +46,11 @@ __all__ = ["EmbeddedVideo", "working_size"]
 _CELL = 8  # the network's pictures have sides that are multiples of this
 _RIM = 1.0  # [px of the network] over which the classical base hands over to the network
 _EVEN = 1.5  # [px of the network] by which its relief is blurred: its patches are 4 wide
-_QUICK = TextureSettings(rounds=(3, 2, 1, 1))  # only the grain is used: less search will do
+_COARSE = 6.0  # [px of the network] what is coarser than this comes from the network, the rest from patches
+_GUIDED = TextureSettings(guess_weight=0.25)
+_QUICK = TextureSettings(rounds=(3, 2, 1, 1), guess_weight=0.25)
+_SLIVERS = 0.02  # a view with a smaller share of holes gets patches with less search
+_CRUMBS = 0.003  # and one with a smaller share than this none: nothing of their grain would be seen
 
 
 def working_size(camera: Camera) -> tuple[int, int]:
@@ -63,9 +68,10 @@ class EmbeddedVideo:
     ----------
     folder: where the weights lie; None: those that ship with the checkout.
     steps: steps of the flow. 1 is the mean of what may be there; more draw one of the possibilities.
-    grain: share of the patch fill's fine detail that is added; 0 leaves the patch fill out, which is faster, and shows no
-        relief of things that the network does not put there.
-    geometry: where the depth of holes comes from: the "network" or "planes" continued from the rim.
+    grain: share of the fine part of the fill that comes from guided patches instead of the network; 0 leaves the patch
+        fill out, which is faster and as smooth as the network.
+    geometry: where the depth of holes comes from: "planes" continued from the rim, which a robot can drive on, or the
+        "network", which is nearer to the truth on average and bumpier.
 
     Raises
     ------
@@ -76,13 +82,13 @@ class EmbeddedVideo:
     provides_depth = True
 
     def __init__(
-        self, folder: str | Path | None = None, *, steps: int = 1, grain: float = 0.0, geometry: str = "network"
+        self, folder: str | Path | None = None, *, steps: int = 1, grain: float = 1.0, geometry: str = "planes"
     ) -> None:
-        if not 1 <= steps <= 16 or not 0 <= grain <= 2 or geometry not in ("planes", "network"):
+        if not 1 <= steps <= 16 or not 0 <= grain <= 1 or geometry not in ("planes", "network"):
             raise ConfigError(
                 "Options of the embedded video model are out of range",
                 got=f"steps {steps}, grain {grain:g}, geometry {geometry}",
-                do="Use 1 to 16 steps, grain 0 to 2, geometry planes or network",
+                do="Use 1 to 16 steps, grain 0 to 1, geometry planes or network",
             )
         self._folder = Path(folder) if folder is not None else default_folder()
         self._steps, self._grain, self._geometry = steps, grain, geometry
@@ -154,15 +160,16 @@ class EmbeddedVideo:
         small, scale = self._fill(guide, known, rng, pasts)
         cell = guide.camera.width / small.shape[1]
         colours, depth, sky = _whole_view(guide, known, small, scale, cell)
-        planes = complete_geometry(guide, known) if self._grain > 0 or self._geometry == "planes" else None
-        if planes is not None and self._grain > 0:
-            patches = fill_texture(
-                np.array(guide.rgb), known, planes.kind, planes.depth, rng=rng, device=device, settings=_QUICK
-            )
-            grain = np.float32(self._grain) * detail_of(patches, cell)
-            colours = np.where(known[..., None], colours, colours + grain)
-        if planes is not None and self._geometry == "planes":
-            depth, sky = planes.depth, planes.sky
+        detailed = self._grain > 0 and float((~known).mean()) >= _CRUMBS
+        if detailed or self._geometry == "planes":
+            planes = complete_geometry(guide, known)
+            if detailed:
+                patches = _patches(guide, known, colours, planes, cell, rng, device)
+                # Known pixels are the same in both, so nothing changes there.
+                fine = detail_of(patches, _COARSE * cell) - detail_of(colours, _COARSE * cell)
+                colours = np.where(known[..., None], colours, colours + np.float32(self._grain) * fine)
+            if self._geometry == "planes":
+                depth, sky = planes.depth, planes.sky
         return Frame(index, np.clip(colours, 0, 1, out=colours), depth, sky, guide.camera, ~known)
 
     def _fill(
@@ -189,6 +196,28 @@ class EmbeddedVideo:
         whole = rim_blend(made, base, view.known, _RIM)
         whole[..., :3] = whole[..., :3] * np.float32(0.5) + np.float32(0.5)
         return whole, view.scale
+
+
+def _patches(
+    guide: Guide,
+    known: NDArray[np.bool_],
+    colours: NDArray[np.float32],
+    planes: Completed,
+    cell: float,
+    rng: np.random.Generator,
+    device: str,
+) -> NDArray[np.float32]:
+    """(H, W, 3) a patch fill that expects what the network made of the whole view, colours (H, W, 3)."""
+    return fill_texture(
+        np.array(guide.rgb),
+        known,
+        planes.kind,
+        planes.depth,
+        rng=rng,
+        device=device,
+        settings=_QUICK if (~known).mean() < _SLIVERS else _GUIDED,
+        guess=np.asarray(cv2.GaussianBlur(np.clip(colours, 0, 1), (0, 0), cell), np.float32),
+    )
 
 
 def _whole_view(

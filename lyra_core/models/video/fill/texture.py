@@ -37,6 +37,7 @@ class TextureSettings:
     samples: random tries per sweep.
     scale_weight: cost of copying from another depth, per squared log ratio (colours are 0..1, costs mean squares).
     near_weight: cost of copying from afar, per squared picture width.
+    guess_weight: cost of copying from where the guess has another colour, per squared difference; without a guess: none.
     """
 
     finest: int = 0
@@ -46,6 +47,7 @@ class TextureSettings:
     samples: int = 6
     scale_weight: float = 0.012
     near_weight: float = 0.01
+    guess_weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +56,7 @@ class _Level:
     hole: NDArray[np.bool_]
     kind: NDArray[np.uint8]
     scale: _F32  # log depth
+    guess: _F32 | None = None  # (h, w, 3) coarse colours that are expected everywhere
 
 
 def _halve(level: _Level) -> _Level:
@@ -67,10 +70,13 @@ def _halve(level: _Level) -> _Level:
     hole = share < 0.5
     image = np.where(hole[..., None], 0, image / np.maximum(share, 1e-6)[..., None]).astype(np.float32)
     kind = cv2.resize(level.kind, size, interpolation=cv2.INTER_NEAREST)
-    return _Level(image, hole, kind, cv2.resize(level.scale, size, interpolation=cv2.INTER_NEAREST))
+    guess = None if level.guess is None else cv2.resize(level.guess, size, interpolation=cv2.INTER_AREA)
+    return _Level(image, hole, kind, cv2.resize(level.scale, size, interpolation=cv2.INTER_NEAREST), guess)
 
 
-def _finest(rgb: _F32, known: NDArray[np.bool_], kind: NDArray[np.uint8], depth: _F32, step: int) -> _Level:
+def _finest(
+    rgb: _F32, known: NDArray[np.bool_], kind: NDArray[np.uint8], depth: _F32, step: int, guess: _F32 | None
+) -> _Level:
     """Cells of step x step pixels; the picture is padded at the right and bottom by repeating its edge."""
     height, width = known.shape
     pad = ((0, -height % step), (0, -width % step))
@@ -84,7 +90,9 @@ def _finest(rgb: _F32, known: NDArray[np.bool_], kind: NDArray[np.uint8], depth:
     at = (slice(step // 2, None, step), slice(step // 2, None, step))
     padded_kind, padded_depth = np.pad(kind, pad, mode="edge")[at], np.pad(depth, pad, mode="edge")[at]
     scale = np.log(np.clip(padded_depth, 0.3, 200.0)).astype(np.float32)
-    return _Level(colour, hole, padded_kind, np.where(padded_depth > 0, scale, 0).astype(np.float32))
+    if guess is not None:
+        guess = np.pad(guess, (*pad, (0, 0)), mode="edge").reshape(rows, step, columns, step, 3).mean(axis=(1, 3))
+    return _Level(colour, hole, padded_kind, np.where(padded_depth > 0, scale, 0).astype(np.float32), guess)
 
 
 def _offers(level: _Level, radius: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -165,7 +173,8 @@ def _weights(hole: NDArray[np.bool_]) -> _F32:
 def _spread(level: _Level) -> _F32:
     """First colours of the holes: the seen cells of the same kind, mirrored at the nearest of them.
 
-    A smear of the nearest colour would find flat patches everywhere and stay a smear.
+    A smear of the nearest colour would find flat patches everywhere and stay a smear. Of a guess, which is a smear too,
+    only the coarse part is taken, and the fine part from the mirrored cells.
     """
     import cv2
 
@@ -188,6 +197,9 @@ def _spread(level: _Level) -> _F32:
         good = source[mirrored[:, 0], mirrored[:, 1]]
         chosen = np.where(good[:, None], mirrored, nearest)
         image[fill[:, 0], fill[:, 1]] = level.image[chosen[:, 0], chosen[:, 1]]
+    if level.guess is not None:
+        coarse = cv2.GaussianBlur(level.guess - image, (0, 0), 1.0)
+        image = np.where(level.hole[..., None], np.clip(image + coarse, 0, 1), image).astype(np.float32)
     return image
 
 
@@ -218,7 +230,7 @@ def _solve(
             continue
         arrays = {
             "image": np.dstack([image, level.kind * np.float32(_KIND_STEP)]).astype(np.float32), "weight": _weights(level.hole), "scale": level.scale,
-            "offered": offered, "wanted": wanted, "field": field,
+            "offered": offered, "wanted": wanted, "field": field, "guess": level.guess,
         }  # fmt: skip
         rounds = settings.rounds[min(number, len(settings.rounds) - 1)]
         image, field = _rounds(arrays, targets, holes, rounds, radius, settings, rng, device)
@@ -234,7 +246,8 @@ def _rounds(
         for sweep in range(settings.sweeps):
             arrays["field"], cost = patch.improve(
                 arrays, targets, radius=radius, reach=(2, 4, 8)[sweep % 3], samples=settings.samples,
-                scale_weight=settings.scale_weight, near_weight=settings.near_weight, seed=int(rng.integers(1 << 30)), device=device,
+                scale_weight=settings.scale_weight, near_weight=settings.near_weight, guess_weight=0.0 if arrays["guess"] is None else settings.guess_weight,
+                seed=int(rng.integers(1 << 30)), device=device,
             )  # fmt: skip
         # A soft vote first, a sharp one at the end: averaging blurs, the best patch alone makes seams.
         sharpness = 40.0 if turn < rounds - 1 else 150.0
@@ -288,16 +301,19 @@ def fill_texture(
     rng: np.random.Generator,
     device: str = "cpu",
     settings: TextureSettings | None = None,
+    guess: _F32 | None = None,
 ) -> _F32:
     """Fill the unknown pixels of rgb (H, W, 3) float32 in [0, 1] from known ones of the same kind.
 
     kind (H, W) uint8 and depth (H, W) float32 [m] are complete (fill.geometry). Deterministic for a given rng.
+    guess: (H, W, 3) float32, coarse colours that somebody expects everywhere, known pixels blurred alike: patches are
+    then copied from where the guess has about the same colour (guided synthesis, Hertzmann et al. 2001, "Image analogies").
     """
     settings = TextureSettings() if settings is None else settings
     if known.all() or not known.any():
         return np.where(known[..., None], rgb, np.float32(0.5))
     step = settings.finest or max(1, round(known.shape[0] / 120))
-    levels = [_finest(rgb, known, kind, depth, step)]
+    levels = [_finest(rgb, known, kind, depth, step, guess)]
     while len(levels) < settings.levels and min(levels[-1].hole.shape) > 36:
         levels.append(_halve(levels[-1]))
     field, coarse = _solve(levels, settings, rng, device)

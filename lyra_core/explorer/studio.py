@@ -151,7 +151,7 @@ class Studio:
 
     def keep(self, kept: bool) -> None:
         """Mark the open world as one to keep: it cannot be deleted then."""
-        self._set(replace(self.state, kept=kept), "tree")
+        self._change(lambda state: replace(state, kept=kept), "tree")
 
     def drop(self, name: str) -> None:
         """Delete a branch; if it is open, its parent is shown instead. Raises WorldError for what others need."""
@@ -172,35 +172,36 @@ class Studio:
 
     # The plan
 
-    def _set(self, state: State, what: str) -> None:
+    def _change(self, change: Callable[[State], State], what: str, *, replan: bool = False) -> None:
+        """Make a new state of the present one and tell everybody.
+
+        Pages and jobs act from threads of their own: the state is read and set under one lock, or the change of one
+        would undo that of another.
+        """
         with self._lock:
-            self.state = state
+            self.state = change(self.state)
+            if replan:
+                self._replan()
             if self.folder is not None and self.frames is not None:
-                self.state = replace(state, base=base_of(self.frames[0]))
+                self.state = replace(self.state, base=base_of(self.frames[0]))
                 save_state(self.folder, self.state)
         self._tell(what)
 
     def plan(self, plan: PathPlan, *, select: int | None = None) -> None:
         """Change the planned path (one undo step)."""
-        self._planned(self.state.planned(plan, select=select))
+        self._change(lambda state: state.planned(plan, select=select), "plan", replan=True)
 
     def undo(self) -> None:
         """One step of the path back."""
-        self._planned(self.state.undone())
+        self._change(State.undone, "plan", replan=True)
 
     def redo(self) -> None:
         """One step of the path forward."""
-        self._planned(self.state.redone())
-
-    def _planned(self, state: State) -> None:
-        with self._lock:
-            self.state = state
-            self._replan()
-        self._set(self.state, "plan")
+        self._change(State.redone, "plan", replan=True)
 
     def select(self, index: int | None) -> None:
         """Select a keyframe."""
-        self._set(replace(self.state, selected=index), "plan")
+        self._change(lambda state: replace(state, selected=index), "plan")
 
     def watch(self, point: tuple[float, float, float] | None) -> None:
         """Keep looking at a point [m] along the path; None looks freely."""
@@ -294,12 +295,13 @@ class Studio:
             self.open_world(world)
         elif kind in ("extend", "resume", "revert", "rescale", "gravity", "rebuild") and self.folder == world:
             count = read_manifest(world).segments[-1].first
-            if done and kind in ("extend", "resume"):
-                self.state = self.state.generated(count, self.options.first_plan)
-            elif done and kind == "revert":
-                self.state = self.state.taken_back(read_manifest(world).segments[-1].stop)
+            with self._lock:
+                if done and kind in ("extend", "resume"):
+                    self.state = self.state.generated(count, self.options.first_plan)
+                elif done and kind == "revert":
+                    self.state = self.state.taken_back(read_manifest(world).segments[-1].stop)
             self.open_world(world)
-            self._set(self.state, "plan")
+            self._change(lambda state: state, "plan")
 
     def _frame_made(self, index: int, jpeg: str) -> None:
         self.preview = (index, jpeg)

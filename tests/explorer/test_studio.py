@@ -4,6 +4,8 @@
 
 import json
 import shutil
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -83,6 +85,29 @@ def test_the_look_at_lock_takes_the_clicked_point_and_undo_lets_go(studio):
     assert last.forward @ toward / np.linalg.norm(toward) > 1 - 1e-6
     studio.undo()
     assert studio.state.plan.now.target is None
+
+
+def test_what_two_tabs_do_at_once_holds_both(studio, monkeypatch):
+    """One takes a step back, slowly; the other selects a keyframe meanwhile."""
+    studio.to_keys()
+    before = studio.state.plan.now
+    studio.watch((0.0, 2.0, 1.0))
+    working = threading.Event()
+    replan = studio._replan
+
+    def slow() -> None:
+        working.set()
+        time.sleep(0.3)
+        replan()
+
+    monkeypatch.setattr(studio, "_replan", slow)
+    other = threading.Thread(target=studio.undo)
+    other.start()
+    assert working.wait(10)
+    studio.select(0)
+    other.join()
+    assert studio.state.plan.now == before
+    assert studio.state.selected == 0
 
 
 def test_an_uploaded_path_is_there_again_after_a_restart_and_begins_at_the_last_camera(studio):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The stubs of cv2 lose dtypes:
 # pyright: reportArgumentType=false, reportCallIssue=false
-"""Outlines of things that stand about: machines with wheels and bars, seats, railings, plants, people, posts, stacks.
+"""Outlines of things that stand about: machines with wheels and bars, seats, railings, plants, people, posts, shelves.
 
 Each is a picture of parts as seen from the side; parts may leave gaps through which one sees what is behind.
 """
@@ -160,6 +160,43 @@ def _stack(rng: np.random.Generator) -> _Parts:
     return parts
 
 
+def _things(left: float, low: float, right: float, high: float, rng: np.random.Generator) -> _Parts:
+    """Boxes, jars and lumps side by side on a board."""
+    parts: _Parts = []
+    x = left
+    while x < right - 0.03:
+        wide, tall = min(right - x, rng.uniform(0.04, 0.22)), (high - low) * rng.uniform(0.25, 0.95)
+        choice = rng.uniform()
+        if choice < 0.6:
+            parts.append(_box(x, low, x + wide, low + tall))
+        elif choice < 0.8:
+            parts.append(_blob(x + wide / 2, low + tall / 2, wide / 2, tall / 2, 0.1, rng))
+        x += wide + rng.uniform(0, 0.05)
+    return parts
+
+
+def _shelf(rng: np.random.Generator) -> _Parts:
+    thick = rng.uniform(0.01, 0.03)
+    levels = np.linspace(rng.uniform(0.03, 0.12), 0.96, int(rng.integers(3, 7)))
+    parts = [_box(0.02, 0.0, 0.98, 1.0)] if rng.uniform() < 0.4 else []
+    for low, high in zip(levels[:-1], levels[1:], strict=True):
+        parts += _things(0.06, float(low), 0.94, float(high), rng)
+    parts += [_line(np.array([[0.02, y], [0.98, y]]), thick) for y in levels]
+    parts += [_line(np.array([[x, 0.0], [x, 1.0]]), thick) for x in (0.03, 0.97)]
+    return parts
+
+
+def _table(rng: np.random.Generator) -> _Parts:
+    high, thick = rng.uniform(0.4, 0.65), rng.uniform(0.015, 0.05)
+    parts = _things(0.1, high, 0.9, 0.98, rng) if rng.uniform() < 0.7 else []
+    for x in (0.06, 0.94, *rng.uniform(0.1, 0.9, int(rng.integers(0, 3)))):
+        parts.append(_line(np.array([[x, 0.0], [x, high]]), rng.uniform(0.01, 0.05)))
+    if rng.uniform() < 0.3:
+        parts.append(_box(0.6, 0.0, 0.94, high))
+    parts.append(_box(0.0, high - thick, 1.0, high + thick))
+    return parts
+
+
 def _lump(rng: np.random.Generator) -> _Parts:
     parts = [_blob(0.5, 0.45, rng.uniform(0.2, 0.4), rng.uniform(0.25, 0.42), rng.uniform(0.03, 0.25), rng)]
     for _ in range(int(rng.integers(0, 4))):
@@ -176,6 +213,8 @@ SHAPES: dict[str, tuple[Callable[[np.random.Generator], _Parts], float, float]] 
     "person": (_person, 1.1, 1.95),
     "post": (_post, 0.6, 3.5),
     "stack": (_stack, 0.3, 1.8),
+    "shelf": (_shelf, 1.0, 2.4),
+    "table": (_table, 0.7, 1.5),
     "lump": (_lump, 0.2, 1.4),
 }
 """Name to the function that draws it, and its least and largest height [m]."""

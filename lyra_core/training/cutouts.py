@@ -27,7 +27,10 @@ _F32 = NDArray[np.float32]
 _NEAR, _FAR = 0.5, 9.0  # [m] how far away the foot of a cutout may be
 _LEVEL = 0.85  # least cosine between a surface and the horizontal for things to stand on it
 _LEAST_ROWS, _MOST_ROWS = 12, 1.3  # height in the picture: pixels, and in pictures
-_SHARES = {"machine": 3, "seat": 2, "railing": 1, "plant": 1, "person": 2, "post": 1, "stack": 2, "lump": 2}
+_SHARES = {
+    "machine": 4, "seat": 2, "railing": 1, "plant": 1, "person": 2, "post": 1, "stack": 2, "shelf": 2, "table": 2, "lump": 2,
+}  # fmt: skip
+_WIDE = ("machine", "railing", "table")
 _KINDS = tuple(_SHARES)
 _WEIGHTS = np.array([_SHARES[kind] for kind in _KINDS], np.float64) / sum(_SHARES.values())
 assert set(_KINDS) == set(SHAPES)
@@ -87,7 +90,7 @@ def _set_in(
     shown = focal * high / foot[2]
     if not _LEAST_ROWS < shown < _MOST_ROWS * image.shape[0]:
         return
-    wide = high * float(np.exp(rng.normal(0, 0.25))) * (1.4 if kind in ("machine", "railing") else 1.0)
+    wide = high * float(np.exp(rng.normal(0, 0.25))) * (1.4 if kind in _WIDE else 1.0)
     # Horizontal direction across the line of sight, turned by up to 60 degrees.
     sight = foot / np.linalg.norm(foot)
     across = np.cross(sight, up)
@@ -122,7 +125,7 @@ def _drawn(kind: str, rng: np.random.Generator, texture: Callable[[], NDArray[np
     cover, relief = np.zeros((SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
     colours = np.zeros((SIDE, SIDE, 3), np.float32)
     round_ = rng.uniform(0.2, 1.0)
-    flat = kind in ("railing", "post")
+    flat = kind in ("railing", "post", "shelf", "table")
     picture = texture() if rng.uniform() < 0.7 else None
     light = rng.normal(size=2)
     for whole in draw_shape(kind, rng):

@@ -315,7 +315,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--hint", type=Path, default=None, help="checkpoint of a train_only=hint. run to join on export"
     )
     parser.add_argument("overrides", nargs="*", help="key=value")
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = OmegaConf.merge(OmegaConf.load(given.config), OmegaConf.from_dotlist(given.overrides))
     assert isinstance(config, DictConfig)

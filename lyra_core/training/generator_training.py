@@ -263,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--export", type=Path, default=None, help="write the weights here instead of training")
     parser.add_argument("--average", type=Path, nargs="+", default=(), help="checkpoints whose mean is exported")
     parser.add_argument("overrides", nargs="*", help="key=value")
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = OmegaConf.merge(OmegaConf.load(given.config), OmegaConf.from_dotlist(given.overrides))
     assert isinstance(config, DictConfig)

@@ -80,6 +80,6 @@ def test_every_shape_has_parts_and_most_stand_on_the_lower_edge(kind):
         cover = np.max(parts, axis=0)
         assert cover.shape == (SIDE, SIDE)
         assert cover.dtype == np.uint8
-        assert 0.01 < (cover > 127).mean() < 0.95
+        assert 0.01 < (cover > 127).mean() < 0.99
         feet += bool((cover[int(0.85 * SIDE) :] > 127).any())
     assert feet >= 8

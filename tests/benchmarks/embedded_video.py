@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one frame of the embedded video model costs at 832x480 on one thread, and what of it goes where.
 
-    python tests/benchmarks/embedded_video.py [--views 12] [--rounds 3]
+    python tests/benchmarks/embedded_video.py [--views 12] [--rounds 3] [--walk 81]
 
 The memory holds one view of a box room with a box in it; the other views go aside and turn, so that 1 to 45 % of them is
 hole. CPU time of the process, the least of a few rounds each, mean over views. What other processes do to caches and clocks
-counts all the same: on a busy machine figures grow by half. The guide is what the memory draws, for every video model.
+counts all the same: on a busy machine figures grow by half. The guide is what the memory draws, for every video model. First the network's
+fill alone (grain 0), view by view from one known picture; then whole walks as `lyra generate` makes them, in which what
+key views fill is known to the others: the network alone, the model as it ships (with patches), and the training-free one.
 """
 
 from __future__ import annotations
@@ -88,11 +90,47 @@ def stages(memory: Any, model: Any, view: Any, pasts: tuple[Any, ...], rounds: i
     return {**out, "with its guide": out["guide"] + out["model"], "hole": 100 * float((~known).mean())}
 
 
+def timed(model: Any, name: str) -> list[float]:
+    """Replaces a method by one that adds its CPU seconds to the one number of the list that is returned."""
+    spent, method = [0.0], getattr(model, name)
+
+    def measured(*given: Any, **named: Any) -> Any:
+        started = time.process_time()
+        try:
+            return method(*given, **named)
+        finally:
+            spent[0] += time.process_time() - started
+
+    setattr(model, name, measured)
+    return spent
+
+
+def walk_ms(model: Any, frames: int) -> float:
+    """CPU milliseconds a frame of a walk through the room that turns aside: guides, fills and the memory's own work."""
+    from lyra_core.models.protocols import ModelProgress, VideoRequest
+    from lyra_core.types import CameraPath, Frame
+    from tests.memory.room import camera, render
+
+    memory, cameras = room_views(frames)
+    path = CameraPath(
+        np.stack([c.world_from_camera for c in cameras]), np.stack([c.intrinsics for c in cameras]), WIDTH, HEIGHT
+    )
+    first = camera((0.0, -2.2, 1.4), (0.0, 2.0, 1.0), WIDTH, HEIGHT)
+    rgb, depth, sky = render(first, ceiling=True)
+    history = (Frame(0, rgb, depth, sky, first, np.ones_like(sky)),)
+    started = time.process_time()
+    for item in model.generate(VideoRequest(path, 1, memory, history, None, np.random.default_rng(0))):
+        if not isinstance(item, ModelProgress):
+            memory.insert(item)
+    return 1e3 * (time.process_time() - started) / frames
+
+
 def main() -> None:
     """Print the mean over views, and the least and largest."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--views", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--walk", type=int, default=81, help="frames of the walks; 0: none")
     given = parser.parse_args()
     import cv2
     import torch
@@ -103,7 +141,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     memory, views = room_views(given.views)
-    model = EmbeddedVideo()
+    model = EmbeddedVideo(grain=0.0, geometry="network")
     first = memory.guide(views[0])
     pasts = (past_of(np.asarray(first.rgb), np.asarray(first.depth), first.camera),) * 2
     model.complete(memory.guide(views[-1]), 1, np.random.default_rng(0), pasts=pasts)  # loads and warms up
@@ -116,6 +154,19 @@ def main() -> None:
     for name in ("model", "with its guide"):
         met = np.mean([row[name] for row in rows]) <= GOAL_MS
         print(f"  goal of {GOAL_MS:.0f} ms, {name}: {'met' if met else 'not met'}")
+    if given.walk:
+        from lyra_core.models.video.reproject import ReprojectVideo
+
+        print(f"walk of {given.walk} frames, CPU ms a frame with guide and memory (of it the model's own)")
+        for name, whole in (
+            ("network alone", model),
+            ("as it ships", EmbeddedVideo()),
+            ("training-free", ReprojectVideo()),
+        ):
+            walk_ms(whole, 3)
+            own = timed(whole, "complete") if hasattr(whole, "complete") else None
+            total = walk_ms(whole, given.walk)
+            print(f"  {name:17s} {total:6.1f}" + ("" if own is None else f"   ({1e3 * own[0] / given.walk:.1f})"))
 
 
 if __name__ == "__main__":

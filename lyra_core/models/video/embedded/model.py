@@ -20,7 +20,14 @@ from numpy.typing import NDArray
 
 from lyra_core.errors import ConfigError, ModelError
 from lyra_core.models.protocols import ModelProgress, VideoRequest
-from lyra_core.models.video.embedded.base import HEIGHT, WIDTH, decode_depth, encode_depth, working_guide
+from lyra_core.models.video.embedded.base import (
+    HEIGHT,
+    WIDTH,
+    classical_base,
+    decode_depth,
+    encode_depth,
+    working_guide,
+)
 from lyra_core.models.video.embedded.hybrid import (
     detail_of,
     enlarge,
@@ -48,9 +55,10 @@ _RIM = 1.0  # [px of the network] over which the classical base hands over to th
 _EVEN = 1.5  # [px of the network] by which its relief is blurred: its patches are 4 wide
 _COARSE = 6.0  # [px of the network] what is coarser than this comes from the network, the rest from patches
 _GUIDED = TextureSettings(guess_weight=0.25)
-_QUICK = TextureSettings(rounds=(3, 2, 1, 1), guess_weight=0.25)
-_SLIVERS = 0.02  # a view with a smaller share of holes gets patches with less search
-_CRUMBS = 0.003  # and one with a smaller share than this none: nothing of their grain would be seen
+# What is coarser than patches comes from the network: small holes need no coarse levels of the search.
+_QUICK = TextureSettings(levels=2, rounds=(2, 1), guess_weight=0.25)
+_SMALL = 0.1  # a view with a smaller share of holes gets patches with less search
+_CRUMBS = 0.003  # and one with a smaller share than this the classical fill alone: nobody would see the difference
 
 
 def working_size(camera: Camera) -> tuple[int, int]:
@@ -157,13 +165,13 @@ class EmbeddedVideo:
         if known.all():
             depth = np.where(guide.sky, 0, guide.depth).astype(np.float32)
             return Frame(index, np.clip(guide.rgb, 0, 1), depth, guide.sky, guide.camera, np.zeros(known.shape, bool))
-        small, scale = self._fill(guide, known, rng, pasts)
+        crumbs = float((~known).mean()) < _CRUMBS
+        small, scale = _classical(guide, known) if crumbs else self._fill(guide, known, rng, pasts)
         cell = guide.camera.width / small.shape[1]
         colours, depth, sky = _whole_view(guide, known, small, scale, cell)
-        detailed = self._grain > 0 and float((~known).mean()) >= _CRUMBS
-        if detailed or self._geometry == "planes":
+        if not crumbs and (self._grain > 0 or self._geometry == "planes"):
             planes = complete_geometry(guide, known)
-            if detailed:
+            if self._grain > 0:
                 patches = _patches(guide, known, colours, planes, cell, rng, device)
                 # Known pixels are the same in both, so nothing changes there.
                 fine = detail_of(patches, _COARSE * cell) - detail_of(colours, _COARSE * cell)
@@ -198,6 +206,13 @@ class EmbeddedVideo:
         return whole, view.scale
 
 
+def _classical(guide: Guide, known: NDArray[np.bool_]) -> tuple[NDArray[np.float32], float]:
+    """What `EmbeddedVideo._fill` gives, of the fill that the network starts from."""
+    view = working_guide(guide, known, working_size(guide.camera))
+    rgb, code = classical_base(view)
+    return np.dstack([rgb, code]), view.scale
+
+
 def _patches(
     guide: Guide,
     known: NDArray[np.bool_],
@@ -215,7 +230,7 @@ def _patches(
         planes.depth,
         rng=rng,
         device=device,
-        settings=_QUICK if (~known).mean() < _SLIVERS else _GUIDED,
+        settings=_QUICK if (~known).mean() < _SMALL else _GUIDED,
         guess=np.asarray(cv2.GaussianBlur(np.clip(colours, 0, 1), (0, 0), cell), np.float32),
     )
 

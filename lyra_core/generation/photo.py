@@ -72,7 +72,9 @@ def frame_size(width: int, height: int, area: int = 832 * 480) -> tuple[int, int
 def cover_crop(size: tuple[int, int], target: tuple[int, int]) -> tuple[float, tuple[float, float]]:
     """Scale and (left, top) cut [target px] that let a picture of this size cover the target exactly, centred."""
     scale = max(target[0] / size[0], target[1] / size[1])
-    return scale, ((size[0] * scale - target[0]) / 2, (size[1] * scale - target[1]) / 2)
+    # Rounding makes the smaller cut a little less than nothing for one size in sixteen.
+    left, top = (max(0.0, (own * scale - wanted) / 2) for own, wanted in zip(size, target, strict=True))
+    return scale, (left, top)
 
 
 def _open(path: Path) -> Image.Image:
@@ -195,7 +197,8 @@ def load_photo(path: str | Path, *, area: int = 832 * 480) -> Photo:
     scale, offset = cover_crop(rgb.size, target)
     if scale > 1.5:
         notes.append(f"enlarged {scale:.1f} times: a larger photo gives a sharper world")
-    box = (offset[0] / scale, offset[1] / scale, (offset[0] + target[0]) / scale, (offset[1] + target[1]) / scale)
+    right, low = (min(own, (cut + wanted) / scale) for own, cut, wanted in zip(rgb.size, offset, target, strict=True))
+    box = (offset[0] / scale, offset[1] / scale, right, low)
     small = rgb.resize(target, Image.Resampling.LANCZOS, box=box)
     if found:
         notes.append(f"focal length from {found[1]}")

@@ -212,7 +212,7 @@ def _better_floor(level: FloorFit | None, plane: FloorFit | None) -> FloorFit | 
     if level is None or plane is None:
         return level or plane
     wavy = plane.rms > _WAVES * plane.height
-    return plane if wavy and plane.inliers > max(_PLANE_SHARE, 4 * level.inliers) else level
+    return plane if wavy and plane.inliers > max(_PLANE_SHARE, 3 * level.inliers) else level
 
 
 def _measured_length(

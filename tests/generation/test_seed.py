@@ -12,7 +12,7 @@ from PIL import Image
 
 from lyra_core.errors import InputError, LyraError, ModelError
 from lyra_core.generation.floor import fit_floor, level_pose, pitch_roll
-from lyra_core.generation.photo import frame_size, load_photo
+from lyra_core.generation.photo import cover_crop, frame_size, load_photo
 from lyra_core.generation.seed import SeedOptions, make_seed, seed_from_photo
 from lyra_core.geometry.projection import intrinsics_from_fov, unproject
 from lyra_core.models.depth.file import FileDepth, read_depth
@@ -125,6 +125,23 @@ def test_sixteen_bit_pictures_are_reduced_and_said_so(tmp_path):
 
 def test_a_plain_photo_needs_no_notes(tmp_path):
     assert load_photo(_save(tmp_path, size=(832, 480))).notes == ()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (200, 360), (392, 200), (333, 777), (1919, 1081), (1000, 664)])
+def test_a_photo_of_any_size_is_loaded(tmp_path, size):
+    photo = load_photo(_save(tmp_path, size=size))
+    assert photo.rgb.shape[:2] == frame_size(*size, 832 * 480)[::-1]
+    assert min(photo.offset) >= 0
+
+
+@given(width=st.integers(64, 4000), ratio=st.floats(0.34, 2.9))
+def test_the_cut_lies_within_the_photo(width, ratio):
+    size = (width, max(64, round(width / ratio)))
+    target = frame_size(*size, 832 * 480)
+    scale, offset = cover_crop(size, target)
+    assert min(offset) >= 0
+    for own, cut, wanted in zip(size, offset, target, strict=True):
+        assert cut + wanted <= own * scale + 1e-6
 
 
 def test_exif_turns_the_photo_upright_and_gives_the_focal_length(tmp_path):

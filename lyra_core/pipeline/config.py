@@ -46,7 +46,7 @@ class PathConfig:
 class ModelConfig:
     """Names from models/registry.py."""
 
-    video: str = "reproject"
+    video: str = "embedded"
     depth: str = "auto"
 
 

@@ -33,8 +33,8 @@ _NEEDED = {
     "matplotlib": "matplotlib",
 }
 MODEL_HELP = {
-    "reproject": "Reprojects what was seen and fills the rest; no weights, runs on the CPU",
-    "embedded": "Small trained fill model; its weights come along, runs on the CPU",
+    "embedded": "The default: reprojects what was seen; a small trained model and patches of the photo fill the rest; CPU",
+    "reproject": "The same without trained weights: planes and patches of the photo fill the rest; CPU",
     "frames": "Takes a film or pictures that you have, with their cameras; start it with lyra generate FILM --model frames",
     "lyra2": "Lyra 2.0, 14 B parameters; needs its weights and a large CUDA card; frames 1 + 80 k",
     "sana-wm": "SANA-WM; needs pip extra sana, its weights, a CUDA card and a photo near 16:9; forgets what it left behind",

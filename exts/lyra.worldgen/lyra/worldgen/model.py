@@ -149,7 +149,7 @@ class Photo:
 class Recipe:
     """Settings of the next run; captions as typed."""
 
-    model: str = "reproject"
+    model: str = "embedded"
     quality: str = "balanced"
     frames: int = 81
     seed: int = 0

@@ -231,11 +231,11 @@ def make_video(config: RunConfig) -> VideoModel:
     if name in ("wan-vace", "sana-wm"):
         return video_model(name, **asdict(config.diffusers))
     if name == "embedded":
-        return video_model(name, **_given(config.embedded))
+        own = _given(config.embedded)
+        return video_model(name, folder=own.pop("weights", None), **own)
     if name != "lyra2":
         return video_model(name)
-    own = config.lyra2
-    return video_model(name, seed=config.seed, device=resolve_device(config.device), **asdict(own))
+    return video_model(name, seed=config.seed, device=resolve_device(config.device), **asdict(config.lyra2))
 
 
 def _known_length(config: RunConfig) -> tuple[float, float, float, float, float] | None:

@@ -100,9 +100,9 @@ class DiffusersConfig:
 class EmbeddedConfig:
     """Our own video model; used when model.video is embedded. None: the model's default."""
 
-    folder: str | None = None  # weights as `lyra train video --export` writes them; default: those that ship
+    weights: str | None = None  # folder as `lyra train video --export` writes it; default: those that ship
     steps: int | None = None  # of the flow
-    grain: float | None = None  # share of the patch fill's fine detail
+    grain: float | None = None  # share of the fill's fine part that guided patches give
     geometry: str | None = None  # where the depth of holes comes from: network or planes
 
 

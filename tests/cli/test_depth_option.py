@@ -35,4 +35,4 @@ def test_options_of_the_embedded_video_model_reach_it(tmp_path):
     assert model.record()["video_steps"] == 3  # pyright: ignore[reportAttributeAccessIssue]
     assert model.record()["video_grain"] == 0.5  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(ModelError, match="lacks its weights"):
-        make_video(load_config(overrides=["model.video=embedded", f"embedded.folder={tmp_path}"]))
+        make_video(load_config(overrides=["model.video=embedded", f"embedded.weights={tmp_path}"]))

@@ -292,7 +292,7 @@ def test_the_shipped_weights_make_whole_frames_and_repeat_them():
 def test_the_shipped_weights_were_trained_and_say_how():
     config = read_config(default_folder())
     assert config["samples"] > 10_000
-    assert config["training"]["seed"] == 0
+    assert config["training"]["seed"] >= 0
     guide = memory().guide(camera(0.4))
     view = working_guide(guide, guide.known)
     inputs = stack_inputs([view_arrays(view, [])])

@@ -34,7 +34,7 @@ def plane_depth(camera: Camera) -> NDArray[np.float32]:
 
 
 def flatten_ground(
-    depth: NDArray[np.float32], camera: Camera, *, steep: float = 0.25, most: float = 0.3
+    depth: NDArray[np.float32], camera: Camera, *, steep: float = 0.45, most: float = 0.3
 ) -> NDArray[np.float32]:
     """Bring bent ground near the plane z = 0 onto it by a smooth factor that holds for the whole picture.
 

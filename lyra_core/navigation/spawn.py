@@ -19,6 +19,7 @@ __all__ = ["SPAWN_HEIGHT", "Spawn", "read_spawns", "spawn_poses"]
 
 SPAWN_HEIGHT = 0.04
 """Metres over the floor at which robots are set down (physics engines want a small gap)."""
+_AHEAD = 0.6  # [m] that must be free before a robot
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ def spawn_poses(
     radius: free radius that the robot needs [m].
     floor_z: of the floor where the grid has no heights [m].
 
-    A pose hangs SPAWN_HEIGHT over the highest floor within radius. Returns an empty tuple if no free place is large enough.
+    A pose looks along the path if it can drive on that way, else as little aside as it must, and hangs SPAWN_HEIGHT over
+    the highest floor within radius. Returns an empty tuple if no free place is large enough.
     """
     from skimage.measure import label
 
@@ -72,9 +74,22 @@ def spawn_poses(
         nearest = int(np.argmin(np.linalg.norm(path.centers[:, :2] - centers[i], axis=1)))
         forward = path.world_from_camera[nearest, :2, 2]
         yaw = float(np.arctan2(forward[1], forward[0])) if np.linalg.norm(forward) > 1e-6 else 0.0
+        yaw = _facing(grid, regions == regions[tuple(cells[i])], (x, y), yaw)
         room = float(clearance[cells[i, 0], cells[i, 1]])
         out.append(Spawn((x, y, _highest(grid, cells[i], radius, floor_z) + SPAWN_HEIGHT), yaw, room))
     return tuple(out)
+
+
+def _facing(grid: OccupancyGrid, region: NDArray[np.bool_], place: tuple[float, float], yaw: float) -> float:
+    """The direction [rad] nearest to yaw in which the robot can drive on from a place within its region; yaw if none."""
+    ahead = np.arange(grid.resolution, _AHEAD + 1e-9, grid.resolution)
+    for turn in sorted(np.radians(np.arange(-180, 180, 15)), key=abs):
+        points = np.array(place) + ahead[:, None] * [np.cos(yaw + turn), np.sin(yaw + turn)]
+        rows, columns = grid.cell_of(points).T
+        inside = (rows >= 0) & (rows < region.shape[0]) & (columns >= 0) & (columns < region.shape[1])
+        if inside.all() and region[rows, columns].all():
+            return float(np.arctan2(np.sin(yaw + turn), np.cos(yaw + turn)))
+    return yaw
 
 
 def _highest(grid: OccupancyGrid, cell: NDArray[np.integer], radius: float, floor_z: float) -> float:

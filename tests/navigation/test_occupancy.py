@@ -80,6 +80,15 @@ def test_spawn_poses_are_clear_spread_and_reproducible():
     assert apart.min() > 0.6
 
 
+def test_a_robot_can_drive_on_from_where_it_is_set_down():
+    grid = build_grid(room())
+    poses = spawn_poses(grid, path(), radius=0.3, count=5)
+    clearance = grid.clearance()
+    for pose in poses:
+        ahead = np.array(pose.position[:2]) + 0.5 * np.array([np.cos(pose.yaw), np.sin(pose.yaw)])
+        assert clearance[tuple(grid.cell_of(ahead))] >= 0.3
+
+
 def test_no_room_no_spawn():
     grid = build_grid(room())
     assert spawn_poses(grid, path(), radius=5.0) == ()

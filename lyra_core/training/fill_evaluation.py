@@ -170,7 +170,7 @@ class FillReport:
             "rows": self.rows,
             "differences": self.differences,
             "note": "perceptual: features of our own depth encoder, not LPIPS; depth: median |log ratio| in holes; "
-            "intervals: 95 % bootstrap over scenes; depth of patch and of embedded + grain: planes continued from the rim",
+            "intervals: 95 % bootstrap over scenes; depth of patch: planes continued from the rim",
         }
 
     def text(self) -> str:

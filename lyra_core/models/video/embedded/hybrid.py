@@ -5,8 +5,8 @@
 """From the small filled view back to full size: known pixels as they are, holes upsampled, feathered, with grain.
 
 A hole shows what the network made of it, enlarged. At its rim the difference to the known pixels goes on into the hole
-and fades, so no seam shows. What the network cannot draw at its size (grain, joints, edges) is taken from a classical
-patch fill of the same hole: its fine part is added, its coarse part is not used.
+and fades, so no seam shows. What the network cannot draw at its size (grain, joints, edges) is taken from a patch fill of
+the same hole that the network guides: its fine part replaces the network's.
 """
 
 from __future__ import annotations

@@ -16,9 +16,7 @@ __all__ = ["crack_patch"]
 
 _FINE = 0.05  # [m] cells at most this wide: a wheel does not fall between two of them
 _GROUND = 0.3  # least |z| of the normal of what carries (73 degrees)
-_RAISED = (
-    0.15  # [m] ground up to this far above the floor is walked on (and floor to the drop test): no crack beside it
-)
+_RAISED = 0.15  # [m] ground up to this far above the floor is walked on (and floor to the drop test)
 _BRIDGE = 0.15  # [m] gaps up to twice this are closed even where they lead out of the world
 _UNDER = 0.002  # [m] below what it joins, so that the joined surface stays on top
 _RELAX = 60  # rounds of averaging: the ground in a crack slopes from one side to the other

@@ -56,7 +56,8 @@ def spawn_poses(
     found = int(regions.max())
     sizes = np.bincount(regions.ravel(), minlength=found + 1)
     sizes[0] = 0
-    cells = np.argwhere(regions == int(np.argmax(sizes)))
+    region = regions == int(np.argmax(sizes))
+    cells = np.argwhere(region)
     centers = grid.center_of(cells)
     to_path = np.linalg.norm(centers[:, None] - path.centers[None, ::4, :2], axis=-1).min(axis=1)
     chosen = [int(np.lexsort((-clearance[cells[:, 0], cells[:, 1]], np.round(to_path, 1)))[0])]
@@ -74,7 +75,7 @@ def spawn_poses(
         nearest = int(np.argmin(np.linalg.norm(path.centers[:, :2] - centers[i], axis=1)))
         forward = path.world_from_camera[nearest, :2, 2]
         yaw = float(np.arctan2(forward[1], forward[0])) if np.linalg.norm(forward) > 1e-6 else 0.0
-        yaw = _facing(grid, regions == regions[tuple(cells[i])], (x, y), yaw)
+        yaw = _facing(grid, region, (x, y), yaw)
         room = float(clearance[cells[i, 0], cells[i, 1]])
         out.append(Spawn((x, y, _highest(grid, cells[i], radius, floor_z) + SPAWN_HEIGHT), yaw, room))
     return tuple(out)

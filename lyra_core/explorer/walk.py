@@ -96,14 +96,29 @@ class Walker:
             height = self._heights.get(client.client_id)
             if height is None or self._arrivals.wait(client):
                 return
-            wanted = np.asarray(client.camera.position, np.float64)
+            wanted, ahead = _view(client.camera)
             walls = self._walls(height)
             here = self._spots[client.client_id]
             spot = wanted[:2] if walls is None else walls.walked(here, wanted[:2])
             self._spots[client.client_id] = spot
             allowed = np.array([*spot, height])
             if np.abs(allowed - wanted).max() > _SLACK:
-                client.camera.position = allowed  # the point looked at moves along
+                # In one message: a page that walks on between the two would find the point looked at behind itself.
+                with client.atomic():
+                    client.camera.position = allowed
+                    client.camera.look_at = allowed + ahead
+
+
+def _view(camera: viser.CameraHandle) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Position (3,) [m] and the way from there to the point looked at (3,) [m], of one message of the page.
+
+    The viewer's own thread puts a new message in place of the old one at any time.
+    """
+    while True:
+        position = np.array(camera.position, np.float64)
+        ahead = np.asarray(camera.look_at, np.float64) - position
+        if np.array_equal(position, camera.position):
+            return position, ahead
 
 
 class Recorder:

@@ -22,8 +22,8 @@ class Tab:
     def __init__(self, number=1):
         self.client_id, self.heard = number, []
         self.camera = self
-        self.look_at, self.up_direction = np.array([3.0, 4.0, 1.0]), None
         self._position, self.near = np.array([3.0, 2.0, 2.0]), 0.01
+        self.look_at, self.up_direction = np.array([3.0, 4.0, 1.0]), None
 
     @property
     def position(self):
@@ -194,6 +194,65 @@ def test_what_a_tab_tells_of_the_place_it_comes_from_moves_nobody():
     tab.position = np.array([8.0, 0.1, 0.6])  # now it is there
     tab.moves((0.1, 0.0, 0.0))
     np.testing.assert_allclose(tab.position, (8.1, 0.1, 0.6))
+
+
+class SlowTab(Tab):
+    """A page under load: it hears one message of the server at each of its steps, and walks on meanwhile."""
+
+    def __init__(self):
+        self.queue, self.together = [], False
+        super().__init__()
+        self.page = [np.array(self._position), np.array(self._look)]
+
+    def _send(self, which, value):
+        if self.together and self.queue:
+            self.queue[-1][which] = value
+        else:
+            self.queue.append({which: value})
+
+    @contextlib.contextmanager
+    def atomic(self):
+        self.queue.append({})
+        self.together = True
+        yield
+        self.together = False
+
+    @property
+    def position(self):
+        return self._position
+
+    @position.setter
+    def position(self, value):
+        self.look_at = self._look + np.asarray(value, float) - self._position
+        self._position = np.asarray(value, float)
+        self._send(0, self._position)
+
+    @property
+    def look_at(self):
+        return self._look
+
+    @look_at.setter
+    def look_at(self, value):
+        self._look = np.asarray(value, float)
+        self._send(1, self._look)
+
+    def moves(self, step):
+        self.page = [end + step for end in self.page]
+        for which, value in (self.queue.pop(0) if self.queue else {}).items():
+            self.page[which] = value
+        self._position, self._look = (np.array(end) for end in self.page)
+        for callback in self.heard:
+            callback(SimpleNamespace(client=self))
+
+
+def test_a_slow_page_still_looks_ahead_after_pushing_against_a_wall():
+    tab = SlowTab()
+    walker = Walker(lambda _: Walls(_wall(x=4.0), 0.6))
+    walker.start(tab, 0.6, np.array([3.0, 1.0]))
+    gaze = tab.look_at - tab.position
+    for _ in range(60):
+        tab.moves(np.array([0.15, 0.02, 0.0]))
+    np.testing.assert_allclose(tab.page[1] - tab.page[0], gaze, atol=1e-9)
 
 
 def test_a_walking_tab_stops_at_the_wall_and_the_point_it_looks_at_comes_along():

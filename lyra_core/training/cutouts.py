@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The stubs of cv2 lose dtypes:
 # pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false
-"""Things set into a rendered view: upright cutouts that stand on its floor, with the depth that belongs to them.
+"""Things set into a rendered view: upright cutouts, and things of boxes, that stand on its floor with their true depth.
 
 Rendered scenes have few things close to the camera, and those of few colours. On photographs the network then paints a
 motorcycle's depth onto the wall behind it. Copy and paste (Dwibedi et al. 2017, "Cut, Paste and Learn") costs nothing and
@@ -18,8 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lyra_core.training.cutout_boxes import set_boxes_in
+from lyra_core.training.cutout_paint import paint
 from lyra_core.training.cutout_shapes import SHAPES, SIDE, draw_shape
-from lyra_core.training.depth_augment import Sample, noise_field
+from lyra_core.training.depth_augment import Sample
 
 __all__ = ["add_cutouts"]
 
@@ -37,11 +39,16 @@ assert set(_KINDS) == set(SHAPES)
 
 
 def add_cutouts(
-    sample: Sample, rng: np.random.Generator, texture: Callable[[], NDArray[np.uint8]], *, most: int = 4
+    sample: Sample,
+    rng: np.random.Generator,
+    texture: Callable[[], NDArray[np.uint8]],
+    *,
+    most: int = 4,
+    boxes: float = 0.0,
 ) -> Sample:
-    """The sample with one to `most` cutouts that stand on its level surfaces; as it is where there is no such place.
+    """The sample with one to `most` things that stand on its level surfaces; as it is where there is no such place.
 
-    texture: gives a picture (H, W, 3) to cut colours from.
+    texture: gives a picture (H, W, 3) to cut colours from. boxes: share of things that are built of boxes.
     """
     image, depth = np.array(sample.image, np.float32), np.array(sample.depth, np.float32)
     rays = _rays(sample)
@@ -54,7 +61,11 @@ def add_cutouts(
     picks = picks[np.argsort(-depth[rows[picks], columns[picks]])]  # far ones first: near ones hide them
     for pick in picks:
         foot = rays[rows[pick], columns[pick]] * float(depth[rows[pick], columns[pick]])
-        _set_in(image, depth, rays, foot, np.asarray(sample.up, np.float32), sample.focal, rng, texture)
+        up = np.asarray(sample.up, np.float32)
+        if boxes and rng.uniform() < boxes:
+            set_boxes_in(image, depth, rays, foot, up, rng, texture)
+        else:
+            _set_in(image, depth, rays, foot, up, sample.focal, rng, texture)
     return Sample(image, depth, sample.focal, sample.center, sample.up)
 
 
@@ -140,30 +151,13 @@ def _drawn(kind: str, rng: np.random.Generator, texture: Callable[[], NDArray[np
         middle = max(float(inner.max()), 1e-3)
         bulge = np.sqrt(np.maximum(inner * (2 * middle - inner), 0)) * np.float32(round_)
         offset = np.float32(0 if flat else rng.uniform(-0.04, 0.08))
-        colour = _colour((rows, columns), rng, picture)
+        colour = paint((rows, columns), rng, picture)
         slopes = [cv2.Sobel(bulge, cv2.CV_32F, 1 - axis, axis, ksize=3) * np.float32(SIDE / 16) for axis in (0, 1)]
         lit = 1 + np.float32(0.35) * np.tanh(np.float32(light[0]) * slopes[0] + np.float32(light[1]) * slopes[1])
         colours[at] += part[..., None] * (colour * lit[..., None] - colours[at])
         relief[at] += part * (bulge + offset - relief[at])
         cover[at] = np.maximum(cover[at], part)
     return cover, relief, np.clip(colours, 0, 1).astype(np.float32)
-
-
-def _colour(shape: tuple[int, int], rng: np.random.Generator, picture: NDArray[np.uint8] | None) -> _F32:
-    """(*shape, 3) colours of a part: plain, streaked like metal, or a piece of a picture."""
-    tone = rng.random(3, dtype=np.float32) if rng.uniform() < 0.5 else np.full(3, rng.uniform(0.02, 0.95), np.float32)
-    plain = np.broadcast_to(tone, (*shape, 3)).astype(np.float32)
-    choice = rng.uniform()
-    if picture is not None and choice < 0.45:
-        height, width = picture.shape[:2]
-        side = int(rng.integers(min(height, width) // 6, min(height, width) // 2 + 1))
-        top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
-        piece = cv2.resize(picture[top : top + side, left : left + side], shape[::-1]).astype(np.float32) / 255
-        return (piece + np.float32(rng.uniform(0, 0.8)) * (plain - piece)).astype(np.float32)
-    if choice < 0.75:
-        noise = noise_field(*shape, int(rng.integers(1, 9)), rng)[..., None]
-        return (plain + np.float32(rng.uniform(0.1, 1.0)) * (noise - np.float32(0.5))).astype(np.float32)
-    return plain
 
 
 def _shade_floor(

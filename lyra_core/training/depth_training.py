@@ -98,7 +98,7 @@ def make_batch(stores: dict[str, ViewStore], config: DictConfig, step: int, rank
         return store[int(rng.integers(len(store)))]
 
     def furnish(sample: Sample, rng: np.random.Generator) -> Sample:
-        return add_cutouts(sample, rng, lambda: draw().rgb)
+        return add_cutouts(sample, rng, lambda: draw().rgb, boxes=config.get("boxes", 0.0))
 
     for _ in range(count):
         view = draw()

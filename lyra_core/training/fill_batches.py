@@ -106,7 +106,7 @@ def _one(
         made = warped_back(item, rng)  # pyright: ignore[reportArgumentType]
     else:
         use = rollout if rng.uniform() < config.rollout else None
-        made = cluster_sample(item, rng, use)  # pyright: ignore[reportArgumentType]
+        made = cluster_sample(item, rng, use, aside=config.get("aside", 0.0))  # pyright: ignore[reportArgumentType]
     forget = rng.uniform() < config.no_history
     return FillSample(made.view, (), made.truth, made.valid) if forget else made
 

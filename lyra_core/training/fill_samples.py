@@ -142,10 +142,16 @@ def cluster_frames(cluster: Cluster) -> list[Frame]:
 
 
 def cluster_sample(
-    cluster: Cluster, rng: np.random.Generator, rollout: Callable[[FillSample], Filled] | None = None
+    cluster: Cluster,
+    rng: np.random.Generator,
+    rollout: Callable[[FillSample], Filled] | None = None,
+    *,
+    aside: float = 0.0,
 ) -> FillSample:
     """A sample from posed views.
 
+    aside: chance of a last past frame that the memory does not hold. Of what the memory holds a past frame tells
+    nothing new, so without such samples the network learns not to look at any.
     rollout: fills a sample with the network itself. Then the second past frame is not the truth but what the network
     made of that view from the first: the sample holds its errors, as at run time (self-augmented history).
     """
@@ -163,6 +169,8 @@ def cluster_sample(
         elif rng.uniform() < 0.4:
             memory.insert(second)
             pasts.append(second)
+        if aside > 0 and rng.uniform() < aside:
+            pasts.append(frames[order[3]])
         best = memory_sample(memory.guide(target.camera), target, pasts)
         if _LEAST < _hole(best) < _MOST:
             break

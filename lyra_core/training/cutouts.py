@@ -26,7 +26,7 @@ from lyra_core.training.depth_augment import Sample
 __all__ = ["add_cutouts"]
 
 _F32 = NDArray[np.float32]
-_NEAR, _FAR = 0.5, 9.0  # [m] how far away the foot of a cutout may be
+_NEAR, _FAR = 0.5, 25.0  # [m] how far away the foot of a thing may be
 _LEVEL = 0.85  # least cosine between a surface and the horizontal for things to stand on it
 _LEAST_ROWS, _MOST_ROWS = 12, 1.3  # height in the picture: pixels, and in pictures
 _SHARES = {
@@ -57,7 +57,9 @@ def add_cutouts(
     if not len(rows):
         return sample
     count = 1 + int(rng.integers(most))
-    picks = rng.integers(0, len(rows), count)
+    # The far floor fills few pixels, yet what stands on it melts most: places are drawn by their depth.
+    far = np.cumsum(depth[rows, columns], dtype=np.float64)
+    picks = np.searchsorted(far, rng.uniform(0, far[-1], count)).clip(max=len(rows) - 1)
     picks = picks[np.argsort(-depth[rows[picks], columns[picks]])]  # far ones first: near ones hide them
     for pick in picks:
         foot = rays[rows[pick], columns[pick]] * float(depth[rows[pick], columns[pick]])

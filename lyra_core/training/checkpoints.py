@@ -53,11 +53,14 @@ def initial_weights(path: str | Path) -> dict[str, Tensor]:
 def shipped_weights(
     config: DictConfig, checkpoints: Sequence[Path], *, leave_out: Collection[str] = ()
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Averaged weights of a run's last checkpoint, or the mean of several checkpoints, and the facts that go with them.
+    """Averaged weights of a run's last checkpoint, or the mean of several, and the facts that go with them.
 
     Parameters
     ----------
     config: settings of the run; its `run` is used where no checkpoints are named.
+    checkpoints: files of runs, and folders of exported weights. The mean of the weights that a run started from and those
+        that it ended with keeps more of what either knew (Wortsman et al. 2022, "Robust fine-tuning"). The last one has
+        to be a file: the facts are its.
     leave_out: settings besides paths that the facts do not repeat.
 
     Returns
@@ -65,11 +68,17 @@ def shipped_weights(
     State dictionary, and step, samples, number of checkpoints and settings of the training as plain data.
     """
     paths = list(checkpoints) or [Path(config.run) / "checkpoint.pt"]
-    states = [torch.load(path, weights_only=True, map_location="cpu") for path in paths]
+    if paths[-1].is_dir():
+        raise ConfigError(
+            "The last of the averaged weights must be a run's",
+            got=str(paths[-1]),
+            do="Name folders of exported weights first, a checkpoint.pt last",
+        )
+    last = torch.load(paths[-1], weights_only=True, map_location="cpu")
     plain = {
         key: OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
         for key, value in config.items()
         if key not in (*_PLACES, *leave_out)
     }
-    facts = {"step": states[-1]["step"], "samples": states[-1]["samples"], "averaged": len(states), "training": plain}
-    return average_weights([state["ema"] for state in states]), facts
+    facts = {"step": last["step"], "samples": last["samples"], "averaged": len(paths), "training": plain}
+    return average_weights([*(initial_weights(path) for path in paths[:-1]), last["ema"]]), facts

@@ -310,7 +310,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m lyra_core.training.depth_training")
     parser.add_argument("--config", type=Path, default=Path("config/train_depth.yaml"))
     parser.add_argument("--export", type=Path, default=None, help="write the weights here instead of training")
-    parser.add_argument("--average", type=Path, nargs="+", default=(), help="checkpoints whose mean is exported")
+    parser.add_argument(
+        "--average",
+        type=Path,
+        nargs="+",
+        default=(),
+        help="checkpoints, and folders of weights before them, whose mean is exported",
+    )
     parser.add_argument(
         "--hint", type=Path, default=None, help="checkpoint of a train_only=hint. run to join on export"
     )

@@ -261,7 +261,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m lyra_core.training.generator_training")
     parser.add_argument("--config", type=Path, default=Path("config/train_video.yaml"))
     parser.add_argument("--export", type=Path, default=None, help="write the weights here instead of training")
-    parser.add_argument("--average", type=Path, nargs="+", default=(), help="checkpoints whose mean is exported")
+    parser.add_argument(
+        "--average",
+        type=Path,
+        nargs="+",
+        default=(),
+        help="checkpoints, and folders of weights before them, whose mean is exported",
+    )
     parser.add_argument("overrides", nargs="*", help="key=value")
     given = parser.parse_intermixed_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

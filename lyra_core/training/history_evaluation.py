@@ -88,7 +88,8 @@ def evaluate_history(
 
     seeds: views of each scene. weights: folder of the model; None: the one that ships.
     """
-    model = EmbeddedVideo(weights)
+    # The network alone: patches that it guides copy this or that place, which changes pictures by chance.
+    model = EmbeddedVideo(weights, grain=0.0, geometry="network")
     rows: list[dict[str, float]] = []
     names: list[str] = []
     for number, (name, cluster) in enumerate(scenes):

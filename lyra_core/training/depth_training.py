@@ -14,7 +14,6 @@ was killed goes on as if it had not been.
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import math
@@ -28,7 +27,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from lyra_core.errors import ConfigError, MissingDependencyError
@@ -38,6 +37,7 @@ from lyra_core.models.depth.network import DepthNetwork
 from lyra_core.models.depth.weights import load_state, write_weights
 from lyra_core.training.acceleration import Runtime
 from lyra_core.training.checkpoints import initial_weights, shipped_weights
+from lyra_core.training.command import read_command, training_parser
 from lyra_core.training.cutouts import add_cutouts
 from lyra_core.training.depth_augment import Sample, augment
 from lyra_core.training.depth_hints import HintSettings, with_hint
@@ -307,24 +307,11 @@ def export(config: DictConfig, folder: Path, checkpoints: Sequence[Path] = (), h
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line; see the module's text."""
-    parser = argparse.ArgumentParser(prog="python -m lyra_core.training.depth_training")
-    parser.add_argument("--config", type=Path, default=Path("config/train_depth.yaml"))
-    parser.add_argument("--export", type=Path, default=None, help="write the weights here instead of training")
-    parser.add_argument(
-        "--average",
-        type=Path,
-        nargs="+",
-        default=(),
-        help="checkpoints, and folders of weights before them, whose mean is exported",
-    )
+    parser = training_parser("depth_training", "config/train_depth.yaml")
     parser.add_argument(
         "--hint", type=Path, default=None, help="checkpoint of a train_only=hint. run to join on export"
     )
-    parser.add_argument("overrides", nargs="*", help="key=value")
-    given = parser.parse_intermixed_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    config = OmegaConf.merge(OmegaConf.load(given.config), OmegaConf.from_dotlist(given.overrides))
-    assert isinstance(config, DictConfig)
+    given, config = read_command(parser, arguments)
     if given.export is not None:
         export(config, given.export, given.average, given.hint)
     else:

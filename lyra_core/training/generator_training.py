@@ -12,7 +12,6 @@ weights, so a run that was killed goes on as if it had not been.
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import time
@@ -31,6 +30,7 @@ from lyra_core.models.video.embedded.network import FillNetwork, Shape
 from lyra_core.models.video.embedded.weights import write_weights
 from lyra_core.training.acceleration import Runtime
 from lyra_core.training.checkpoints import initial_weights, shipped_weights
+from lyra_core.training.command import read_command, training_parser
 from lyra_core.training.depth_training import imagenet_encoder, rate_factor
 from lyra_core.training.fill_batches import FillBatch, Stores, fill_with, make_batch, open_stores, stack_samples
 from lyra_core.training.fill_loss import FillWeights, PatchCritic, adversary_loss, critic_loss, fill_loss
@@ -258,21 +258,8 @@ def export(config: DictConfig, folder: Path, checkpoints: Sequence[Path] = ()) -
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line; see the module's text."""
-    parser = argparse.ArgumentParser(prog="python -m lyra_core.training.generator_training")
-    parser.add_argument("--config", type=Path, default=Path("config/train_video.yaml"))
-    parser.add_argument("--export", type=Path, default=None, help="write the weights here instead of training")
-    parser.add_argument(
-        "--average",
-        type=Path,
-        nargs="+",
-        default=(),
-        help="checkpoints, and folders of weights before them, whose mean is exported",
-    )
-    parser.add_argument("overrides", nargs="*", help="key=value")
-    given = parser.parse_intermixed_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    config = OmegaConf.merge(OmegaConf.load(given.config), OmegaConf.from_dotlist(given.overrides))
-    assert isinstance(config, DictConfig)
+    parser = training_parser("generator_training", "config/train_video.yaml")
+    given, config = read_command(parser, arguments)
     if given.export is not None:
         export(config, given.export, given.average)
     else:

@@ -145,7 +145,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(config, tmp_path):
 def test_training_lowers_the_loss_in_holes(config):
     long = OmegaConf.merge(
         config,
-        {"steps": 60, "decay_from": 30, "rate": 3e-3, "rollout": 0.0, "adversary_from": -1, "start_share": 1.0},
+        {"steps": 80, "decay_from": 40, "rate": 2e-3, "rollout": 0.0, "adversary_from": -1, "start_share": 1.0},
     )
     stores = open_stores(Path(config.data), "train")
     batches = [make_batch(stores, long, step) for step in range(8)]
@@ -157,7 +157,7 @@ def test_training_lowers_the_loss_in_holes(config):
     with torch.no_grad():
         ours = [loss(network(batch.state, batch.inputs, batch.time), batch) for batch in batches]
     before = [loss(batch.inputs.base, batch) for batch in batches]
-    assert np.mean(ours) < 0.95 * np.mean(before)
+    assert np.mean(ours) < 0.9 * np.mean(before)
 
 
 def test_the_loss_looks_at_holes_only():

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The stubs of cv2 lose dtypes:
 # pyright: reportArgumentType=false, reportCallIssue=false
-"""Outlines of things that stand about: machines with wheels and bars, seats, railings, plants, people, posts, shelves.
+"""Outlines of things that stand about: machines with wheels and bars, cycles, seats, railings, plants, people, posts, shelves.
 
 Each is a picture of parts as seen from the side; parts may leave gaps through which one sees what is behind.
 """
@@ -64,6 +64,11 @@ def _box(left: float, low: float, right: float, high: float) -> NDArray[np.uint8
     return _polygon(np.array([[left, low], [right, low], [right, high], [left, high]]))
 
 
+def _together(parts: _Parts) -> NDArray[np.uint8]:
+    """Several pieces as one part, which is painted alike."""
+    return np.max(parts, axis=0)
+
+
 def _machine(rng: np.random.Generator) -> _Parts:
     wheel = rng.uniform(0.12, 0.22)
     parts: _Parts = []
@@ -83,6 +88,54 @@ def _machine(rng: np.random.Generator) -> _Parts:
         parts.append(_line(bend[: int(rng.integers(2, 4))], rng.uniform(0.008, 0.035)))
     if rng.uniform() < 0.6:
         parts.append(_disc(rng.uniform(0.6, 0.9), rng.uniform(0.6, 0.85), rng.uniform(0.03, 0.08)))
+    return parts
+
+
+def _cycle(rng: np.random.Generator) -> _Parts:
+    """A bicycle or a motorcycle from the side: two wheels, a frame between them, and what hangs on it."""
+    wheel = rng.uniform(0.2, 0.27)
+    axles = np.array([[wheel + 0.02, wheel], [0.98 - wheel, wheel]])
+    heavy = rng.uniform() < 0.7
+    tyre = rng.uniform(0.04, 0.08) if heavy else rng.uniform(0.012, 0.03)
+    parts: _Parts = [_together([_disc(x, y, wheel - 0.02, tyre) for x, y in axles])]
+    first, count = rng.uniform(0, 2 * np.pi), int(rng.integers(3, 12))
+    rim = (wheel - 0.03) * np.exp(1j * (first + np.linspace(0, 2 * np.pi, count, endpoint=False)))
+    parts.append(_together([_line(np.array([[x, y], [x + p.real, y + p.imag]]), 0.008) for x, y in axles for p in rim]))
+    parts += [_disc(x, y, wheel * rng.uniform(0.1, 0.45)) for x, y in axles]
+    head = np.array([rng.uniform(0.66, 0.74), rng.uniform(0.6, 0.75)])
+    seat = np.array([rng.uniform(0.25, 0.4), rng.uniform(0.5, 0.68)])
+    crank = np.array([rng.uniform(0.42, 0.55), rng.uniform(0.14, 0.26)])
+    thick = rng.uniform(0.02, 0.05) if heavy else rng.uniform(0.012, 0.025)
+    ends = ([head, axles[1]], [seat, head], [seat, crank], [crank, head], [axles[0], seat], [axles[0], crank])
+    bars = [_line(np.array(line), thick * rng.uniform(0.7, 1.4)) for line in ends]
+    parts += [_together(bars)] if rng.uniform() < 0.7 else bars
+    if heavy:
+        # An engine of many small parts fills the frame, plates and pipes lie over it.
+        for _ in range(int(rng.integers(4, 16))):
+            x, y = rng.normal(0.5, 0.09), rng.normal(0.3, 0.08)
+            size = rng.uniform(0.02, 0.1)
+            round_ = rng.uniform() < 0.4
+            parts.append(_disc(x, y, size) if round_ else _blob(x, y, size, size * rng.uniform(0.4, 1.4), 0.1, rng))
+        parts.append(_line(np.array([[0.58, 0.25], [0.5, 0.13], [0.06, rng.uniform(0.12, 0.2)]]), 0.05))
+        for x, fender in zip(axles[:, 0], rng.uniform(size=2), strict=True):
+            if fender < 0.7:
+                angle = np.linspace(rng.uniform(0.1, 0.9), rng.uniform(2.0, 3.0), 8)
+                arc = np.column_stack([x + wheel * np.cos(angle), wheel + wheel * np.sin(angle)])
+                parts.append(_line(arc, rng.uniform(0.03, 0.07)))
+        parts.append(_blob(0.55, 0.62, rng.uniform(0.1, 0.16), rng.uniform(0.07, 0.12), 0.08, rng))
+    parts.append(_blob(*(seat - [0.05 * heavy, 0]), 0.22 if heavy else 0.07, rng.uniform(0.03, 0.07), 0.1, rng))
+    grip = head + [rng.uniform(-0.14, 0.05), rng.uniform(0.08, 0.22)]
+    parts.append(_line(np.array([head, head + [-0.02, 0.1], grip]), thick))
+    for _ in range(int(rng.integers(0, 5))):  # lamps, mirrors, dials, bags
+        x, y = head + rng.normal(0, 0.07, 2) + [0, 0.1]
+        parts.append(_disc(x, min(y, 0.94), rng.uniform(0.015, 0.06)))
+    for _ in range(int(rng.integers(0, 5))):  # cables
+        middle = (head + seat) / 2 + rng.normal(0, 0.1, 2)
+        parts.append(_line(np.array([grip, middle, crank + rng.normal(0, 0.1, 2)]), 0.008))
+    if rng.uniform() < 0.5:
+        parts.append(_line(np.array([crank, [crank[0] - rng.uniform(-0.05, 0.1), 0.0]]), 0.02))
+    if rng.uniform() < 0.5:
+        parts = [np.ascontiguousarray(part[:, ::-1]) for part in parts]
     return parts
 
 
@@ -207,6 +260,7 @@ def _lump(rng: np.random.Generator) -> _Parts:
 
 SHAPES: dict[str, tuple[Callable[[np.random.Generator], _Parts], float, float]] = {
     "machine": (_machine, 0.5, 1.8),
+    "cycle": (_cycle, 0.8, 1.4),
     "seat": (_seat, 0.5, 1.2),
     "railing": (_railing, 0.8, 2.0),
     "plant": (_plant, 0.4, 3.0),

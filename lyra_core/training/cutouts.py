@@ -30,9 +30,9 @@ _NEAR, _FAR = 0.5, 25.0  # [m] how far away the foot of a thing may be
 _LEVEL = 0.85  # least cosine between a surface and the horizontal for things to stand on it
 _LEAST_ROWS, _MOST_ROWS = 12, 1.3  # height in the picture: pixels, and in pictures
 _SHARES = {
-    "machine": 4, "seat": 2, "railing": 1, "plant": 1, "person": 2, "post": 1, "stack": 2, "shelf": 2, "table": 2, "lump": 2,
+    "machine": 3, "cycle": 3, "seat": 2, "railing": 1, "plant": 1, "person": 2, "post": 1, "stack": 2, "shelf": 2, "table": 2, "lump": 2,
 }  # fmt: skip
-_WIDE = ("machine", "railing", "table")
+_WIDE = {"machine": 1.4, "cycle": 1.6, "railing": 1.4, "table": 1.4}
 _KINDS = tuple(_SHARES)
 _WEIGHTS = np.array([_SHARES[kind] for kind in _KINDS], np.float64) / sum(_SHARES.values())
 assert set(_KINDS) == set(SHAPES)
@@ -46,9 +46,10 @@ def add_cutouts(
     most: int = 4,
     boxes: float = 0.0,
 ) -> Sample:
-    """The sample with one to `most` things that stand on its level surfaces; as it is where there is no such place.
+    """The sample with one to `most` flat things that stand on its level surfaces; as it is where there is no such place.
 
-    texture: gives a picture (H, W, 3) to cut colours from. boxes: share of things that are built of boxes.
+    texture: gives a picture (H, W, 3) to cut colours from. boxes: things of boxes that are set in beside each flat one,
+    0 to 1.
     """
     image, depth = np.array(sample.image, np.float32), np.array(sample.depth, np.float32)
     rays = _rays(sample)
@@ -56,15 +57,22 @@ def add_cutouts(
     rows, columns = np.nonzero(standing)
     if not len(rows):
         return sample
-    count = 1 + int(rng.integers(most))
-    # The far floor fills few pixels, yet what stands on it melts most: places are drawn by their depth.
+    flat = 1 + int(rng.integers(most))
+    built = int(rng.binomial(most, boxes))
+    of_boxes = np.arange(flat + built) >= flat
+    # The far floor fills few pixels, yet what stands on it melts most: places of most things of boxes and of some flat
+    # ones are drawn by their depth, those of the others by pixels, which are near.
+    by_depth = rng.uniform(size=len(of_boxes)) < np.where(of_boxes, 0.7, 0.3)
     far = np.cumsum(depth[rows, columns], dtype=np.float64)
-    picks = np.searchsorted(far, rng.uniform(0, far[-1], count)).clip(max=len(rows) - 1)
-    picks = picks[np.argsort(-depth[rows[picks], columns[picks]])]  # far ones first: near ones hide them
-    for pick in picks:
+    share = rng.uniform(size=len(of_boxes))
+    picks = np.where(by_depth, np.searchsorted(far, share * far[-1]), (share * len(rows)).astype(int)).clip(
+        max=len(rows) - 1
+    )
+    order = np.argsort(-depth[rows[picks], columns[picks]])  # far ones first: near ones hide them
+    up = np.asarray(sample.up, np.float32)
+    for pick, boxy in zip(picks[order], of_boxes[order], strict=True):
         foot = rays[rows[pick], columns[pick]] * float(depth[rows[pick], columns[pick]])
-        up = np.asarray(sample.up, np.float32)
-        if boxes and rng.uniform() < boxes:
+        if boxy:
             set_boxes_in(image, depth, rays, foot, up, rng, texture)
         else:
             _set_in(image, depth, rays, foot, up, sample.focal, rng, texture)
@@ -103,7 +111,7 @@ def _set_in(
     shown = focal * high / foot[2]
     if not _LEAST_ROWS < shown < _MOST_ROWS * image.shape[0]:
         return
-    wide = high * float(np.exp(rng.normal(0, 0.25))) * (1.4 if kind in _WIDE else 1.0)
+    wide = high * float(np.exp(rng.normal(0, 0.25))) * _WIDE.get(kind, 1.0)
     # Horizontal direction across the line of sight, turned by up to 60 degrees.
     sight = foot / np.linalg.norm(foot)
     across = np.cross(sight, up)
@@ -148,7 +156,9 @@ def _drawn(kind: str, rng: np.random.Generator, texture: Callable[[], NDArray[np
         at = slice(top, top + rows), slice(left, left + columns)
         mask = np.ascontiguousarray(whole[at])
         part = mask.astype(np.float32) / np.float32(255)
-        inner = cv2.distanceTransform((mask > 127).astype(np.uint8), cv2.DIST_L2, 3) * np.float32(2 / SIDE)
+        # With a rim of nothing: a part that fills its rectangle has no other pixel to measure from.
+        solid = np.pad((mask > 127).astype(np.uint8), 1)
+        inner = cv2.distanceTransform(solid, cv2.DIST_L2, 3)[1:-1, 1:-1] * np.float32(2 / SIDE)
         # A bulge like that of a round body: steep at the rim, flat in the middle.
         middle = max(float(inner.max()), 1e-3)
         bulge = np.sqrt(np.maximum(inner * (2 * middle - inner), 0)) * np.float32(round_)

@@ -69,17 +69,28 @@ def _gather(
     return views
 
 
-def render_levels(folder: Path, out: Path, *, views: int, passes: int, seed: int = 0, kind: str = "levels") -> None:
+def render_levels(
+    folder: Path,
+    out: Path,
+    *,
+    views: int,
+    passes: int,
+    seed: int = 0,
+    kind: str = "levels",
+    besides: Path | None = None,
+) -> None:
     """Render `views` of every level in each pass into KIND_train; held-out levels once, into KIND_test.
 
     Levels that give few views, or whose pictures are missing on more than 40 % of their area, are left out.
+    besides: folder of archives whose levels are left out here (another kind has them), before held-out ones are counted.
 
     Raises
     ------
     InputError: no level archives in the folder.
     """
     archive = LevelArchive(folder)
-    names = level_names(archive)
+    known = set() if besides is None else set(level_names(LevelArchive(besides)))
+    names = [name for name in level_names(archive) if name not in known]
     held_out = [i for i in range(len(names)) if is_held_out(i)]
     jobs = [(i, 0, f"{kind}_test") for i in held_out]
     jobs += [(i, turn, f"{kind}_train") for turn in range(passes) for i in range(len(names)) if i not in held_out]
@@ -194,6 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("source", choices=("levels", "rooms", "outdoors", "yards", "streets", "furnished"))
     parser.add_argument("--levels", type=Path, help="folder that holds the .pk3 archives")
     parser.add_argument("--models", type=Path, help="folder that holds the .sh3f furniture catalogues")
+    parser.add_argument("--besides", type=Path, default=None, help="folder of .pk3 archives whose levels are left out")
     parser.add_argument("--kind", default="levels", help="name under which the views of these levels are kept")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--views", type=int, default=24, help="views of each scene (and pass)")
@@ -207,7 +219,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.source == "levels":
         if given.levels is None:
             parser.error("levels need --levels FOLDER")
-        render_levels(given.levels, given.out, views=given.views, passes=given.passes, seed=given.seed, kind=given.kind)
+        render_levels(
+            given.levels,
+            given.out,
+            views=given.views,
+            passes=given.passes,
+            seed=given.seed,
+            kind=given.kind,
+            besides=given.besides,
+        )
         return
     kwargs = {name: getattr(given, name) for name in ("scenes", "views", "first", "split", "seed")}
     if given.source != "furnished":

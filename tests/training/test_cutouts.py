@@ -5,6 +5,7 @@
 import numpy as np
 import pytest
 
+from lyra_core.training import cutouts
 from lyra_core.training.cutout_shapes import SHAPES, SIDE, draw_shape
 from lyra_core.training.cutouts import add_cutouts
 from lyra_core.training.depth_augment import Sample
@@ -83,3 +84,34 @@ def test_every_shape_has_parts_and_most_stand_on_the_lower_edge(kind):
         assert 0.01 < (cover > 127).mean() < 0.99
         feet += bool((cover[int(0.85 * SIDE) :] > 127).any())
     assert feet >= 8
+
+
+def test_a_part_that_fills_its_rectangle_bulges_like_any_other(monkeypatch):
+    """Its mask has no pixel outside to measure from."""
+    full = np.zeros((SIDE, SIDE), np.uint8)
+    full[40:120, 20:140] = 255
+    monkeypatch.setattr(cutouts, "draw_shape", lambda kind, rng: [full])
+    cover, relief, colours = cutouts._drawn("lump", np.random.default_rng(0), texture)
+    assert np.isfinite(relief).all()
+    assert (relief[full > 0] > -0.05).all()
+    assert relief[80, 80] > relief[80, 21]  # the middle bulges, the rim does not
+    assert relief.max() < 2
+    assert np.isfinite(colours).all()
+    assert np.array_equal(cover > 0.5, full > 0)
+
+
+def test_things_of_boxes_come_on_top_of_the_flat_ones(monkeypatch):
+    sample, _ = floor_sample()
+    counts = {"flat": 0, "boxes": 0}
+    monkeypatch.setattr(cutouts, "_set_in", lambda *_: counts.update(flat=counts["flat"] + 1))
+    monkeypatch.setattr(cutouts, "set_boxes_in", lambda *_: counts.update(boxes=counts["boxes"] + 1))
+    found = {}
+    for boxes in (0.0, 0.5, 1.0):
+        counts.update(flat=0, boxes=0)
+        for seed in range(200):
+            add_cutouts(sample, np.random.default_rng(seed), texture, boxes=boxes)
+        found[boxes] = dict(counts)
+    assert all(400 < count["flat"] < 600 for count in found.values())  # 2.5 a sample, whatever boxes says
+    assert found[0.0]["boxes"] == 0
+    assert 350 < found[0.5]["boxes"] < 450
+    assert found[1.0]["boxes"] == 800

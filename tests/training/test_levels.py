@@ -5,12 +5,14 @@
 import io
 import struct
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from lyra_core.errors import InputError
+from lyra_core.training import depth_dataset
 from lyra_core.training.level_materials import LevelArchive, parse_shaders
 from lyra_core.training.level_views import camera_at, sample_view
 from lyra_core.training.levels import UNIT, is_held_out, level_names, read_level
@@ -235,3 +237,27 @@ def test_shader_scripts_keep_parameters_and_stages():
     assert shaders["textures/test/opening"].parameters == {"sky", "noimpact"}
     assert [stage["map"] for stage in shaders["textures/test/brick"].stages] == ["$lightmap", "textures/test/red.tga"]
     assert shaders["textures/test/glow"].stages[0]["blendfunc"] == "add"
+
+
+def test_levels_that_another_kind_has_are_left_out_before_held_out_ones_are_counted(tmp_path, monkeypatch):
+    first, later = tmp_path / "first", tmp_path / "later"
+    for folder, names in (
+        (first, "ac"),
+        (later, "abcdefg"),
+    ):  # the later game's folder holds both: it needs the pictures
+        folder.mkdir()
+        with zipfile.ZipFile(folder / "pak0.pk3", "w") as archive:
+            for name in names:
+                archive.writestr(f"maps/{name}.bsp", b"")
+    read: list[str] = []
+
+    def no_places(archive, name):
+        read.append(name)
+        return SimpleNamespace(places=(), bare=0.0)
+
+    monkeypatch.setattr(depth_dataset, "read_level", no_places)
+    depth_dataset.render_levels(later, tmp_path, views=2, passes=1)
+    assert read == ["e", "a", "b", "c", "d", "f", "g"]  # held-out ones, every ninth from the fifth, come first
+    read.clear()
+    depth_dataset.render_levels(later, tmp_path, views=2, passes=1, besides=first)
+    assert read == ["g", "b", "d", "e", "f"]

@@ -27,6 +27,10 @@ __all__ = ["add_cutouts"]
 
 _F32 = NDArray[np.float32]
 _NEAR, _FAR = 0.5, 25.0  # [m] how far away the foot of a thing may be
+_ASIDE, _REACH = (
+    0.4,
+    0.5,
+)  # share of things of boxes that are moved from their place, by up to this part of its distance
 _LEVEL = 0.85  # least cosine between a surface and the horizontal for things to stand on it
 _LEAST_ROWS, _MOST_ROWS = 12, 1.3  # height in the picture: pixels, and in pictures
 _SHARES = {
@@ -73,10 +77,19 @@ def add_cutouts(
     for pick, boxy in zip(picks[order], of_boxes[order], strict=True):
         foot = rays[rows[pick], columns[pick]] * float(depth[rows[pick], columns[pick]])
         if boxy:
+            if rng.uniform() < _ASIDE:  # what stands at the rim is cut by it: its foot may lie outside the picture
+                foot = foot + _level_step(up, _REACH * float(np.linalg.norm(foot)), rng)
             set_boxes_in(image, depth, rays, foot, up, rng, texture)
         else:
             _set_in(image, depth, rays, foot, up, sample.focal, rng, texture)
     return Sample(image, depth, sample.focal, sample.center, sample.up)
+
+
+def _level_step(up: _F32, most: float, rng: np.random.Generator) -> _F32:
+    """(3,) a step of up to `most` [m] in a random direction across `up` (3,) unit."""
+    step = rng.normal(size=3)
+    step -= (step @ up) * up
+    return (most * rng.uniform() / max(float(np.linalg.norm(step)), 1e-9) * step).astype(np.float32)
 
 
 def _rays(sample: Sample) -> _F32:

@@ -115,3 +115,17 @@ def test_things_of_boxes_come_on_top_of_the_flat_ones(monkeypatch):
     assert found[0.0]["boxes"] == 0
     assert 350 < found[0.5]["boxes"] < 450
     assert found[1.0]["boxes"] == 800
+
+
+def test_things_of_boxes_may_be_cut_by_the_rim_and_stay_on_the_floor(monkeypatch):
+    sample, _ = floor_sample(wall=np.inf)
+    feet = []
+    monkeypatch.setattr(cutouts, "_set_in", lambda *_: None)
+    monkeypatch.setattr(cutouts, "set_boxes_in", lambda image, depth, rays, foot, *_: feet.append(foot))
+    for seed in range(100):
+        add_cutouts(sample, np.random.default_rng(seed), texture, boxes=1.0)
+    feet = np.array(feet)
+    assert np.abs(feet @ UP + 1.5).max() < 0.01
+    seen = feet[:, :2] / feet[:, 2:] * FOCAL
+    outside = (np.abs(seen) > [WIDTH / 2, HEIGHT / 2]).any(axis=1)
+    assert 0.05 < outside.mean() < 0.4

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.training.box_shapes import BOX_SHAPES, Box, build_shape
-from lyra_core.training.cutout_paint import paint
+from lyra_core.training.cutout_paint import paint, shade_floor
 
 __all__ = ["set_boxes_in"]
 
@@ -164,8 +164,7 @@ def _shade(
     local = (rays * np.where(solid, depth, np.float32(0))[..., None] - foot) @ frame.T
     outside = np.maximum(np.abs(local[..., :2]) - reach, 0)
     around = np.linalg.norm(outside, axis=-1) / rng.uniform(0.08, 0.4)
-    dark = rng.uniform(0, 0.65) * np.exp(-(around**2)) * (np.abs(local[..., 2]) < 0.08) * solid
-    np.copyto(image, (image * (1 - dark[..., None])).astype(np.float32))
+    shade_floor(image, local[..., 2], solid, around, rng.uniform(0, 0.65))
 
 
 def _mean(values: NDArray) -> _F32:

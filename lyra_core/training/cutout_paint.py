@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from lyra_core.training.depth_augment import noise_field
 
-__all__ = ["paint"]
+__all__ = ["paint", "shade_floor"]
+
+_LOW = 0.08  # [m] from the level of the foot: what a shadow falls on
 
 
 def paint(shape: tuple[int, int], rng: np.random.Generator, picture: NDArray[np.uint8] | None) -> NDArray[np.float32]:
@@ -30,3 +32,19 @@ def paint(shape: tuple[int, int], rng: np.random.Generator, picture: NDArray[np.
         noise = noise_field(*shape, int(rng.integers(1, 9)), rng)[..., None]
         return (plain + np.float32(rng.uniform(0.1, 1.0)) * (noise - np.float32(0.5))).astype(np.float32)
     return plain
+
+
+def shade_floor(
+    image: NDArray[np.float32],
+    offset: NDArray[np.float32],
+    solid: NDArray[np.bool_],
+    around: NDArray[np.floating],
+    strength: float,
+) -> None:
+    """Darken the surface about a thing in image (H, W, 3), in place: a soft shadow.
+
+    offset: (H, W) height of a pixel's surface over the thing's foot [m]. solid: (H, W) where there is a surface.
+    around: (H, W) distance from the thing in widths of the shadow. strength: 0..1 under the thing.
+    """
+    dark = strength * np.exp(-(around**2)) * (np.abs(offset) < _LOW) * solid
+    np.copyto(image, (image * (1 - dark[..., None])).astype(np.float32))

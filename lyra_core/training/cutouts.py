@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.training.cutout_boxes import set_boxes_in
-from lyra_core.training.cutout_paint import paint
+from lyra_core.training.cutout_paint import paint, shade_floor
 from lyra_core.training.cutout_shapes import SHAPES, SIDE, draw_shape
 from lyra_core.training.depth_augment import Sample
 
@@ -149,7 +149,7 @@ def _set_in(
     share = np.where(there, on_plane(cover), 0)
     own = (distance - on_plane(relief) * 0.5 * wide).astype(np.float32)
     share = np.where(own < np.where(depth > 0, depth, np.inf), share, 0).astype(np.float32)
-    _shade_floor(image, depth, rays, foot, up, wide, rng)
+    _shade(image, depth, rays, foot, up, wide, rng)
     np.copyto(image, image + share[..., None] * (on_plane(colours) - image))
     np.copyto(depth, own, where=share > 0.5)
 
@@ -185,15 +185,14 @@ def _drawn(kind: str, rng: np.random.Generator, texture: Callable[[], NDArray[np
     return cover, relief, np.clip(colours, 0, 1).astype(np.float32)
 
 
-def _shade_floor(
+def _shade(
     image: _F32, depth: _F32, rays: _F32, foot: _F32, up: _F32,
     wide: float, rng: np.random.Generator,
 ) -> None:  # fmt: skip
-    """Darken the surface around the foot, mostly under the thing: a soft shadow."""
+    """A soft shadow around the foot, mostly under the thing."""
     strength = rng.uniform(0, 0.6)
     solid = np.isfinite(depth) & (depth > 0)
     offset = rays * np.where(solid, depth, np.float32(0))[..., None] - foot
     rise = offset @ up
     around = np.linalg.norm(offset - rise[..., None] * up, axis=-1) / (rng.uniform(0.3, 0.7) * wide)
-    dark = strength * np.exp(-(around**2)) * (np.abs(rise) < 0.08) * solid
-    np.copyto(image, (image * (1 - dark[..., None])).astype(np.float32))
+    shade_floor(image, rise, solid, around, strength)

@@ -148,7 +148,7 @@ def run_drift(
     model: a depth model; None: the embedded one with a single pass (the loop's is slower and a little better).
     methods, starts: of METHODS and STARTS.
     """
-    model = EmbeddedDepth(coarse=40_000, fine=0, flip=False) if model is None else model
+    model = EmbeddedDepth(coarse=40_000, fine=0, beside=(), flip=False) if model is None else model
     rows: dict[str, dict[str, list[list[float]]]] = {start: {name: [] for name in methods} for start in starts}
     for walk in walks:
         truth = walk.frames()
@@ -185,7 +185,7 @@ def run_holes(
 
     "blind completion" (where completion is asked for) sees grey where the memory knows nothing: geometry before colour.
     """
-    model = EmbeddedDepth(coarse=40_000, fine=0, flip=False) if model is None else model
+    model = EmbeddedDepth(coarse=40_000, fine=0, beside=(), flip=False) if model is None else model
     out: dict[str, dict[str, dict[str, float]]] = {}
     for kind in ("levels", "rooms", "outdoors"):
         folder = data / f"clusters_{kind}_test"
@@ -257,7 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     single_thread()
-    model = EmbeddedDepth(given.weights, coarse=40_000, fine=0, flip=False)
+    model = EmbeddedDepth(given.weights, coarse=40_000, fine=0, beside=(), flip=False)
     methods = METHODS if model.completes else METHODS[1:]  # without the branch, completion is the joined estimate
     figures: dict[str, Any] = {}
     if given.out is not None and given.out.exists():

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from lyra_core.errors import InputError, ModelError
+from lyra_core.models.depth import embedded
 from lyra_core.models.depth.embedded import EmbeddedDepth
 from lyra_core.models.depth.encoder import Encoder, fold_imagenet_weights
-from lyra_core.models.depth.inference import fit_up, working_size
+from lyra_core.models.depth.inference import NetworkOutput, fit_up, working_size
 from lyra_core.models.depth.network import DepthNetwork, ray_grid
 from lyra_core.models.depth.upsample import blend_detail, sky_mask, snap_edges, upsample_log_depth
 from lyra_core.models.depth.weights import CONFIG_FILE, WEIGHTS_FILE, default_folder, write_weights
@@ -105,6 +106,33 @@ def test_depth_does_not_depend_on_the_size_of_the_file(model, room):
     both = (small > 0) & (large[1::2, 1::2] > 0)
     # Both are resized to the same working grid; only the resampling differs.
     assert np.median(np.abs(np.log(large[1::2, 1::2][both] / small[both]))) < 0.05
+
+
+def test_layouts_of_several_resolutions_are_averaged_at_that_of_the_first():
+    up = np.array([0.0, -1.0, 0.0])
+    first = NetworkOutput(np.full((4, 6), 1.0, np.float32), np.zeros((4, 6), np.float32), up, 0.1)
+    tilted = NetworkOutput(
+        np.full((8, 12), 3.0, np.float32), np.ones((8, 12), np.float32), np.array([0.0, 0.0, -1.0]), 9
+    )
+    mean = embedded._mean([first, tilted])
+    assert mean.log_depth.shape == mean.sky.shape == (4, 6)
+    assert mean.log_depth.dtype == np.float32
+    assert np.allclose(mean.log_depth, 2.0)
+    assert np.allclose(mean.sky, 0.5)
+    assert np.allclose(mean.up, [0, -np.sqrt(0.5), -np.sqrt(0.5)])
+    assert mean.up_spread == 0.1
+    assert embedded._mean([first]) is first
+
+
+def test_further_resolutions_change_the_layout_and_none_is_one_pass(model, room):
+    rgb, _, _, camera = room
+    one = EmbeddedDepth(beside=()).estimate(rgb, intrinsics=camera.intrinsics).depth
+    same = EmbeddedDepth(beside=(50_000,), flip=False).estimate(rgb, intrinsics=camera.intrinsics).depth
+    plain = EmbeddedDepth(beside=(), flip=False).estimate(rgb, intrinsics=camera.intrinsics).depth
+    assert np.allclose(same, plain, rtol=1e-4)  # the mean of twice the same
+    many = model.estimate(rgb, intrinsics=camera.intrinsics).depth
+    both = (one > 0) & (many > 0)
+    assert 1e-3 < np.median(np.abs(np.log(many[both] / one[both]))) < 0.1
 
 
 def test_a_given_sky_mask_is_obeyed(model, room):

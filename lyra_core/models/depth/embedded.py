@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -28,18 +28,20 @@ if TYPE_CHECKING:
 __all__ = ["EmbeddedDepth"]
 
 _COARSE, _FINE = 50_000, 130_000  # working resolutions [pixels]: layout is best at the first, edges at the second
+_BESIDE = (30_000, 80_000)  # layouts of these are averaged with the first: 3 % less error, 1.5 times the time
 _LAYOUT_SCALE = 1 / 24  # of the picture's longer side: what is smoother than this comes from the coarse pass
 _FARTHEST = 120.0  # metres
 
 
 class EmbeddedDepth:
-    """Metric depth, sky and gravity of one photo; about a third of a second on one core, no GPU.
+    """Metric depth, sky and gravity of one photo; about half a second on one core, no GPU.
 
     Parameters
     ----------
     folder: where depth.safetensors and config.json lie; None: the weights that ship with the checkout.
     coarse, fine: working resolutions in pixels of the pass that decides layout, sky and gravity, and of the pass that
         adds detail (Miangoleh et al. 2021, "Boosting Monocular Depth", as one linear blend); fine = 0 leaves it out.
+    beside: further resolutions whose layout is averaged with that of the coarse pass; () leaves them out.
     flip: average the coarse pass with that of the mirrored photo.
 
     Weights load at the first estimate; ModelError if they are missing or cut short.
@@ -48,10 +50,16 @@ class EmbeddedDepth:
     name = "embedded"
 
     def __init__(
-        self, folder: str | Path | None = None, *, coarse: int = _COARSE, fine: int = _FINE, flip: bool = True
+        self,
+        folder: str | Path | None = None,
+        *,
+        coarse: int = _COARSE,
+        fine: int = _FINE,
+        beside: tuple[int, ...] = _BESIDE,
+        flip: bool = True,
     ) -> None:
         self._folder = Path(folder) if folder is not None else default_folder()
-        self._coarse, self._fine, self._flip = coarse, fine, flip
+        self._coarse, self._fine, self._beside, self._flip = coarse, fine, beside, flip
 
     @cached_property
     def _network(self) -> DepthNetwork:
@@ -129,13 +137,31 @@ class EmbeddedDepth:
     ) -> NetworkOutput:
         from lyra_core.models.depth.inference import run_network
 
-        layout = run_network(self._network, rgb, intrinsics, pixels=self._coarse, flip=self._flip, hint=known)
+        first = run_network(self._network, rgb, intrinsics, pixels=self._coarse, flip=self._flip, hint=known)
+        others = [run_network(self._network, rgb, intrinsics, pixels=size, hint=known) for size in self._beside]
+        layout = _mean([first, *others])
         if self._fine <= self._coarse:
             return layout
         detail = run_network(self._network, rgb, intrinsics, pixels=self._fine, hint=known)
         either = np.maximum(cv2.resize(layout.sky, detail.sky.shape[::-1], interpolation=cv2.INTER_LINEAR), detail.sky)
         blended = blend_detail(layout.log_depth, detail.log_depth, _LAYOUT_SCALE)
         return replace(layout, log_depth=blended, sky=np.asarray(either, np.float32))
+
+
+def _mean(runs: Sequence[NetworkOutput]) -> NetworkOutput:
+    """Mean of what the network says at several resolutions, at that of the first."""
+    size = runs[0].log_depth.shape[::-1]
+    if len(runs) == 1:
+        return runs[0]
+    up = np.sum([run.up for run in runs], axis=0)
+
+    def mean(maps: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        scaled = [cv2.resize(each, size, interpolation=cv2.INTER_LINEAR) for each in maps]
+        return np.asarray(np.mean(scaled, axis=0), np.float32)
+
+    log_depth, sky = mean([run.log_depth for run in runs]), mean([run.sky for run in runs])
+    norm = float(np.linalg.norm(up))
+    return replace(runs[0], log_depth=log_depth, sky=sky, up=up / norm if norm > 1e-6 else runs[0].up)
 
 
 def _elevation(up: NDArray[np.float64], intrinsics: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -66,11 +66,23 @@ def fit_floor(
         score = float((np.abs(above) < tolerance).mean()) - 1.5 * float((above < -2 * tolerance).mean())
         if best is None or score > best[0]:
             best = (score, normal, height)
-    return None if best is None else _polish(sample, tolerance, best[1], best[2])
+    return None if best is None else _polish(sample, tolerance, best[1], best[2], up_hint, tilt)
 
 
-def _polish(sample: _F, tolerance: _F, normal: _F, height: float) -> FloorFit | None:
-    """Least squares on the inliers, with a band that shrinks to the noise: feet of walls would tilt a wide one."""
+def _within(normal: _F, up: _F, tilt: float) -> _F:
+    """The unit normal, or where it leans against unit `up` by more than tilt [rad] the nearest that does not."""
+    cosine = float(normal @ up)
+    if cosine >= math.cos(tilt):
+        return normal
+    side = normal - cosine * up
+    return math.cos(tilt) * up + math.sin(tilt) / max(float(np.linalg.norm(side)), 1e-12) * side
+
+
+def _polish(sample: _F, tolerance: _F, normal: _F, height: float, up: _F, tilt: float) -> FloorFit | None:
+    """Least squares on the inliers, with a band that shrinks to the noise: feet of walls would tilt a wide one.
+
+    The plane stays within tilt [rad] of level against `up`: bent ground would draw it away step by step.
+    """
     band = tolerance
     for _ in range(6):
         error = sample @ normal + height
@@ -79,7 +91,7 @@ def _polish(sample: _F, tolerance: _F, normal: _F, height: float) -> FloorFit | 
             return None
         centre = sample[near].mean(axis=0)
         axis = np.linalg.svd(sample[near] - centre, full_matrices=False)[2][2]
-        normal = axis * (1.0 if axis @ normal > 0 else -1.0)
+        normal = _within(axis * (1.0 if axis @ normal > 0 else -1.0), up, tilt)
         height = -float(normal @ centre)
         noise = 1.48 * float(np.median(np.abs(sample[near] @ normal + height)))
         band = np.clip(0.5 * band, min(3 * noise, 0.5 * float(band.max())), tolerance)

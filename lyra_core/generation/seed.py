@@ -31,6 +31,7 @@ _GUESSED = 0.5
 _MEASURED = 0.9  # confidence from which depth was measured, not estimated: its ground may bend
 _FLOOR_SHARE = 0.15  # of the lower points on one plane; less is no floor that others could be pulled onto
 _PLANE_SHARE = 0.25  # of the lower points on one rough plane, from which it is the floor against a scrap
+_LEANS = math.radians(3.0)  # how far such a plane may lean against the up of the depth model, which is 2 degrees off
 _WAVES = 0.02  # spread of such a plane, as a share of the camera's height
 
 
@@ -194,9 +195,9 @@ def _floor(
     eye = EYE if camera_height is None else (camera_height, 0.4)
     found = find_level(estimate.depth, intrinsics, up, rng, eye=eye if estimate.kind == "metric" else None)
     if found is None or found.inliers < _FLOOR_SHARE:
-        found = _better_floor(
-            found, fit_floor(_points(estimate.depth, intrinsics, slice(photo.height // 3, None)), up, rng)
-        )
+        lower = _points(estimate.depth, intrinsics, slice(photo.height // 3, None))
+        limit = {} if estimate.up is None else {"tilt": _LEANS}
+        found = _better_floor(found, fit_floor(lower, up, rng, **limit))
     if found is not None:
         return found
     points = _points(estimate.depth, intrinsics, slice(0, None))

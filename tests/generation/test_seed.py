@@ -205,6 +205,21 @@ def test_a_wavy_floor_is_the_whole_floor_and_not_a_scrap_of_it(tmp_path):
     assert abs(seed.roll_deg) < 3.0
 
 
+class LeaningRoom(WavyRoom):
+    """As WavyRoom; depth grows from left to right, which makes its floor lean by about ten degrees. `up` is true."""
+
+    def estimate(self, rgb, *, intrinsics, sky=None):
+        wavy = super().estimate(rgb, intrinsics=intrinsics, sky=sky)
+        grown = np.linspace(0.8, 1.25, rgb.shape[1], dtype=np.float32)
+        return DepthEstimate(wavy.depth * grown, wavy.sky, kind=wavy.kind, up=wavy.up)
+
+
+def test_a_bent_floor_does_not_outvote_the_up_of_the_depth_model(tmp_path):
+    seed = make_seed(load_photo(_save(tmp_path)), LeaningRoom(), SeedOptions(fov=60), np.random.default_rng(0))
+    assert abs(seed.roll_deg) < 4.0
+    assert abs(seed.pitch_deg - RoomDepth.pitch) < 4.0
+
+
 def test_a_known_length_sets_the_scale(tmp_path):
     path = _save(tmp_path, size=(832, 480))
     photo = load_photo(path)

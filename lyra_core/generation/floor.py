@@ -14,10 +14,10 @@ from lyra_core.generation.ground import plane_depth
 from lyra_core.geometry.se3 import rigid
 from lyra_core.types import Camera
 
-__all__ = ["FloorFit", "fit_floor", "level_pose", "pitch_roll", "settle_floor"]
+__all__ = ["TILT", "FloorFit", "fit_floor", "level_pose", "pitch_roll", "settle_floor"]
 
 _F = NDArray[np.float64]
-_TILT = math.radians(20.0)  # how far the floor may lean against the gravity that the lines of the photo suggest
+TILT = math.radians(20.0)  # how far the floor may lean against the gravity that the lines of the photo suggest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +41,7 @@ class FloorFit:
 
 
 def fit_floor(
-    points: _F, up_hint: _F, rng: np.random.Generator, *, tries: int = 300, tilt: float = _TILT
+    points: _F, up_hint: _F, rng: np.random.Generator, *, tries: int = 300, tilt: float = TILT
 ) -> FloorFit | None:
     """RANSAC plane through camera-frame points (N, 3) that lies below the camera and within tilt [rad] of level.
 

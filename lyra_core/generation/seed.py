@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
-from lyra_core.generation.floor import FloorFit, fit_floor, level_pose, pitch_roll, settle_floor
+from lyra_core.generation.floor import TILT, FloorFit, fit_floor, level_pose, pitch_roll, settle_floor
 from lyra_core.generation.ground import flatten_ground
 from lyra_core.generation.level import EYE, find_level
 from lyra_core.generation.photo import Photo, load_photo
@@ -196,8 +196,8 @@ def _floor(
     found = find_level(estimate.depth, intrinsics, up, rng, eye=eye if estimate.kind == "metric" else None)
     if found is None or found.inliers < _FLOOR_SHARE:
         lower = _points(estimate.depth, intrinsics, slice(photo.height // 3, None))
-        limit = {} if estimate.up is None else {"tilt": _LEANS}
-        found = _better_floor(found, fit_floor(lower, up, rng, **limit))
+        tilt = TILT if estimate.up is None else _LEANS
+        found = _better_floor(found, fit_floor(lower, up, rng, tilt=tilt))
     if found is not None:
         return found
     points = _points(estimate.depth, intrinsics, slice(0, None))

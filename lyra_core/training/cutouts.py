@@ -52,8 +52,8 @@ def add_cutouts(
 ) -> Sample:
     """The sample with one to `most` flat things that stand on its level surfaces; as it is where there is no such place.
 
-    texture: gives a picture (H, W, 3) to cut colours from. boxes: things of boxes that are set in beside each flat one,
-    0 to 1.
+    texture: gives a picture (H, W, 3) to cut colours from. boxes: chance of each of `most` things of boxes
+    beside them.
     """
     image, depth = np.array(sample.image, np.float32), np.array(sample.depth, np.float32)
     rays = _rays(sample)

@@ -34,7 +34,7 @@ _FARTHEST = 120.0  # metres
 
 
 class EmbeddedDepth:
-    """Metric depth, sky and gravity of one photo; about half a second on one core, no GPU.
+    """Metric depth, sky and gravity of one photo; a fifth to half of a second on one core, no GPU.
 
     Parameters
     ----------

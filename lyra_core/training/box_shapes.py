@@ -174,10 +174,21 @@ def _fence(rng: _Rng) -> _Boxes:
 
 
 def _pillar(rng: _Rng) -> _Boxes:
-    wide, high = rng.uniform(0.12, 0.7), rng.uniform(0.5, 3.5)
-    foot = wide * rng.uniform(1.1, 1.6)
-    parts = [_box(0, 0, 0, wide, wide, high), _box(0, 0, 0, foot, foot, rng.uniform(0.05, 0.3), 1)]
-    return [*parts, _box(0, 0, high, foot, foot, 0.15, 1)] if rng.uniform() < 0.5 else parts
+    """A low one, or a column that may go on through the ceiling, with or without a foot, a head and a plate on it."""
+    wide = float(np.exp(rng.uniform(np.log(0.12), np.log(1.0))))
+    deep = wide if rng.uniform() < 0.6 else wide * rng.uniform(0.4, 1.6)
+    high = rng.uniform(0.5, 3.5) if rng.uniform() < 0.4 else rng.uniform(2.5, 8.0)
+    parts = [_box(0, 0, 0, wide, deep, high)]
+    more = rng.uniform(1.05, 1.6)
+    if rng.uniform() < 0.5:
+        parts.append(_box(0, 0, 0, more * wide, more * deep, rng.uniform(0.05, 0.3), int(rng.integers(2))))
+    if rng.uniform() < 0.3:
+        parts.append(_box(0, 0, high, more * wide, more * deep, 0.15, int(rng.integers(2))))
+    if rng.uniform() < 0.35:
+        size, z = wide * rng.uniform(0.3, 0.9), rng.uniform(0.2, 0.7) * min(high, 2.5)
+        side = rng.choice([-1, 1])
+        parts.append(_box(0, side * deep / 2, z, size, 0.03, rng.uniform(0.1, 0.6), int(rng.integers(1, 4))))
+    return parts
 
 
 BOX_SHAPES: dict[str, tuple[Callable[[_Rng], _Boxes], float]] = {
@@ -193,7 +204,7 @@ BOX_SHAPES: dict[str, tuple[Callable[[_Rng], _Boxes], float]] = {
     "shelf": (_shelf, 1.5),
     "wall": (_wall, 1.5),
     "fence": (_fence, 1.5),
-    "pillar": (_pillar, 1.5),
+    "pillar": (_pillar, 3.5),
 }
 """Name to the function that builds it, and how often it is drawn against the others."""
 

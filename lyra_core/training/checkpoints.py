@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
 from lyra_core.errors import ConfigError
 
-__all__ = ["average_weights", "initial_weights", "shipped_weights"]
+__all__ = ["average_weights", "follow", "initial_weights", "shipped_weights"]
 
 _PLACES = ("data", "run", "imagenet")  # paths of the machine that trained say nothing about the model
 
@@ -22,6 +22,13 @@ _PLACES = ("data", "run", "imagenet")  # paths of the machine that trained say n
 def average_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Mean of several checkpoints' weights: does for a run cut short what a falling learning rate does for a whole one."""
     return {name: torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]}
+
+
+def follow(mean: nn.Module, network: nn.Module, step: int, momentum: float) -> None:
+    """Move a running mean of weights one step towards the network's; faster in the first steps of a run."""
+    momentum = min(momentum, (1 + step) / (10 + step))
+    with torch.no_grad():  # one kernel for all of them
+        torch._foreach_lerp_(list(mean.parameters()), list(network.parameters()), 1 - momentum)  # pyright: ignore
 
 
 def initial_weights(path: str | Path) -> dict[str, Tensor]:

@@ -14,12 +14,19 @@ from lyra_core.training.depth_augment import noise_field
 
 __all__ = ["paint", "shade_floor"]
 
+_BORROWED = 0.5  # chance of a plain colour from the picture, where there is one
 _LOW = 0.08  # [m] from the level of the foot: what a shadow falls on
 
 
 def paint(shape: tuple[int, int], rng: np.random.Generator, picture: NDArray[np.uint8] | None) -> NDArray[np.float32]:
-    """(*shape, 3) colours in about [0, 1] of a part: plain, streaked like metal, or a piece of a picture (H, W, 3)."""
+    """(*shape, 3) colours in about [0, 1] of a part: plain, streaked like metal, or a piece of a picture (H, W, 3).
+
+    A picture lends its colours to plain parts, too: things of a place often have the colours of its walls.
+    """
     tone = rng.random(3, dtype=np.float32) if rng.uniform() < 0.5 else np.full(3, rng.uniform(0.02, 0.95), np.float32)
+    if picture is not None and rng.uniform() < _BORROWED:
+        row, column = (int(rng.integers(0, max(1, side - 8))) for side in picture.shape[:2])
+        tone = picture[row : row + 8, column : column + 8].mean(axis=(0, 1)).astype(np.float32) / np.float32(255)
     plain = np.broadcast_to(tone, (*shape, 3)).astype(np.float32)
     choice = rng.uniform()
     if picture is not None and choice < 0.45:

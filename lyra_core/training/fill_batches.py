@@ -25,6 +25,7 @@ from lyra_core.training.view_store import ViewStore
 __all__ = ["FillBatch", "Stores", "fill_with", "make_batch", "open_stores", "stack_samples"]
 
 _KINDS = ("levels", "outdoors", "rooms", "nexuiz", "furnished")
+_PAST_RAY_X, _PAST_ORIGIN_X = 5, 8  # channels of a past frame whose sign is that of x
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,10 +40,34 @@ class FillBatch:
 
     def to(self, device: torch.device) -> FillBatch:
         """The batch on a device."""
-        i = self.inputs
-        inputs = Inputs(i.base.to(device), i.hole.to(device), i.rays.to(device), i.past.to(device))
-        rest = (x.to(device) for x in (self.state, self.time, self.truth, self.valid))
-        return FillBatch(inputs, *rest)
+        rest = (x.to(device, non_blocking=True) for x in (self.state, self.time, self.truth, self.valid))
+        return FillBatch(self.inputs.to(device), *rest)
+
+    def varied(self, rng: np.random.Generator, start_share: float) -> FillBatch:
+        """The same samples in other mirror images and colours, elsewhere on the flow; on the batch's device."""
+        i, device, count = self.inputs, self.truth.device, len(self.time)
+        turned = torch.from_numpy(rng.random(count) < 0.5).to(device)
+        draw = np.exp(rng.normal(0, 1, (count, 4)) * [0.15, 0.06, 0.06, 0.06]).astype(np.float32)
+        tone, gain = (torch.from_numpy(part).to(device)[:, :, None, None] for part in (draw[:, :1], draw[:, 1:]))
+
+        def mirror(values: Tensor, *signed: int) -> Tensor:
+            """Mirrored where it is its turn; channels whose sign goes along with x."""
+            sign = torch.ones(values.shape[-3], device=device)
+            sign[list(signed)] = -1
+            where = turned.view(-1, *[1] * (values.ndim - 1))
+            return torch.where(where, values.flip(-1) * sign[:, None, None], values)
+
+        def colour(view: Tensor) -> Tensor:
+            rgb = (((view[:, :3] / 2 + 0.5).clamp(0, 1) ** tone) * gain).clamp(0, 1) * 2 - 1
+            return torch.cat([rgb, view[:, 3:]], dim=1)
+
+        past = mirror(i.past, _PAST_RAY_X, _PAST_ORIGIN_X)
+        there = past[:, :, _PAST_RAY_X:].abs().amax(dim=(2, 3, 4), keepdim=True) > 0  # a missing frame is all zeros
+        pasts = [torch.where(there[:, k], colour(past[:, k]), past[:, k]) for k in range(past.shape[1])]
+        base = colour(mirror(i.base)).contiguous(memory_format=torch.channels_last)
+        past = torch.stack(pasts, dim=1) if pasts else past
+        inputs = Inputs(base, mirror(i.hole), mirror(i.rays, 0), past)
+        return _on_the_flow(inputs, colour(mirror(self.truth)), mirror(self.valid), rng, start_share)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,10 +108,12 @@ def fill_with(
     network: FillNetwork, one: FillSample, *, steps: int = 1, rng: np.random.Generator | None = None
 ) -> Filled:
     """What a network makes of a sample: rgb (H, W, 3) in [0, 1], depth (H, W) [m] with +inf for sky."""
+    device = next(network.parameters()).device
     inputs = stack_inputs([view_arrays(one.view, one.pasts)])
     noise = None if rng is None else torch.from_numpy(rng.standard_normal(inputs.base.shape, dtype=np.float32))
     with torch.no_grad():
-        made = sample(network, inputs, steps, noise)[0].numpy()
+        noise = None if noise is None else noise.to(device)
+        made = sample(network, inputs.to(device), steps, noise)[0].cpu().numpy()
     depth, sky = decode_depth(made[3], one.view.scale)
     depth = np.where(sky, np.inf, depth).astype(np.float32)
     depth = np.where(one.view.known, one.view.depth, depth).astype(np.float32)
@@ -118,11 +145,18 @@ def make_batch(
     rng = np.random.default_rng([config.seed, step, rank])
     samples = [_one(stores, config, rng, rollout) for _ in range(config.batch)]
     inputs, truth, valid = stack_samples(samples)
-    count = len(samples)
-    at_start = rng.uniform(size=count) < config.start_share
-    time = torch.from_numpy(np.where(at_start, 0.0, rng.uniform(0, 0.95, count)).astype(np.float32))
-    noise = torch.from_numpy(rng.standard_normal(truth.shape, dtype=np.float32))
-    noise = noise * torch.from_numpy(~at_start).float()[:, None, None, None] * NOISE
+    return _on_the_flow(inputs, truth, valid, rng, config.start_share)
+
+
+def _on_the_flow(
+    inputs: Inputs, truth: Tensor, valid: Tensor, rng: np.random.Generator, start_share: float
+) -> FillBatch:
+    """Somewhere between the base and the truth, start_share of the samples at its start without noise."""
+    count, device = len(truth), truth.device
+    at_start = rng.uniform(size=count) < start_share
+    time = torch.from_numpy(np.where(at_start, 0.0, rng.uniform(0, 0.95, count)).astype(np.float32)).to(device)
+    noise = torch.from_numpy(rng.standard_normal(truth.shape, dtype=np.float32)).to(device)
+    noise = noise * torch.from_numpy(~at_start).float().to(device)[:, None, None, None] * NOISE
     start = inputs.base + noise * inputs.hole
     state = torch.lerp(start, torch.lerp(inputs.base, truth, inputs.hole), time[:, None, None, None])
     return FillBatch(inputs, state, time, truth, valid)

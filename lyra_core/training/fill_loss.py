@@ -51,7 +51,7 @@ def _perceptual(encoder: Encoder, made: Tensor, truth: Tensor, hole: Tensor) -> 
 
 def fill_loss(
     made: Tensor, truth: Tensor, hole: Tensor, valid: Tensor, weights: FillWeights, encoder: Encoder | None
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss and its terms.
 
     Parameters
@@ -66,12 +66,12 @@ def fill_loss(
     across, down = _steps(difference[:, :3])
     gradient = _mean(across.abs().mean(1, True), hole[..., 1:]) + _mean(down.abs().mean(1, True), hole[..., 1:, :])
     loss = colour + weights.square * square + weights.depth * depth + weights.gradient * gradient
-    terms = {"colour": colour.item(), "square": square.item(), "depth": depth.item(), "gradient": gradient.item()}
+    terms = {"colour": colour, "square": square, "depth": depth, "gradient": gradient}
     if encoder is not None and weights.perceptual > 0:
         perceptual = _perceptual(encoder, made[:, :3], truth[:, :3], hole)
         loss = loss + weights.perceptual * perceptual
-        terms["perceptual"] = perceptual.item()
-    return loss, terms
+        terms["perceptual"] = perceptual
+    return loss, {name: value.detach() for name, value in terms.items()}  # numbers would wait for the device
 
 
 class PatchCritic(nn.Module):

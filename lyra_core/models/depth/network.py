@@ -8,23 +8,62 @@ per pixel), so that the same size of picture means the same number whatever the 
 convex combination of 3x3 coarse neighbours whose weights come from the picture at full resolution (Teed and Deng 2020,
 "RAFT"): edges stay where the picture has them at the price of computing at a quarter.
 
+Convolutions look a few dozen pixels far at 1/32; how large a room is shows in all of the picture. Attention between the
+cells at 1/32 (a hundred of them) costs next to nothing and joins them.
+
 The same network completes depth that is known in part: see hint.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lyra_core.models.depth.encoder import CHANNELS, Encoder
+from lyra_core.models.depth.encoder import VARIANTS, Encoder, feature_channels
 from lyra_core.models.depth.hint import HintBranch, HintFeatures
 
-__all__ = ["DepthNetwork", "ray_grid"]
+__all__ = ["DepthNetwork", "Shape", "ray_grid"]
 
-_WIDTH = (48, 64, 96, 96)  # decoder channels at 1/4, 1/8, 1/16, 1/32
 _MEAN_LOG = -3.6  # log(z / f) of a typical pixel: 5 m at 180 pixels
 _CELL = 4  # input pixels of an output cell along each axis
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Size of the network.
+
+    Attributes
+    ----------
+    encoder: variant of EfficientNet. widths: decoder channels at 1/4, 1/8, 1/16, 1/32.
+    blocks, heads: attention between the cells at 1/32; blocks = 0 leaves it out.
+    """
+
+    encoder: str = "lite0"
+    widths: tuple[int, int, int, int] = (48, 64, 96, 96)
+    blocks: int = 0
+    heads: int = 6
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Shape:
+        """From a dictionary of config.json or YAML.
+
+        Raises
+        ------
+        ValueError: unknown or unusable values (TypeError: unknown names).
+        """
+        shape = cls(**{**plain, "widths": tuple(plain.get("widths", cls().widths))})
+        if shape.encoder not in VARIANTS or len(shape.widths) != 4 or shape.widths[3] % shape.heads:
+            raise ValueError(f"no such network: {plain}")
+        return shape
+
+    def plain(self) -> dict[str, Any]:
+        """As a dictionary for config.json."""
+        return {**asdict(self), "widths": list(self.widths)}
 
 
 def ray_grid(height: int, width: int, focal: Tensor, center: Tensor, stride: int) -> Tensor:
@@ -32,8 +71,8 @@ def ray_grid(height: int, width: int, focal: Tensor, center: Tensor, stride: int
 
     focal: (B, 2) fx, fy; center: (B, 2) principal point; all in pixels of the (height, width) input.
     """
-    y = (torch.arange(height // stride, dtype=focal.dtype) + 0.5) * stride
-    x = (torch.arange(width // stride, dtype=focal.dtype) + 0.5) * stride
+    y = (torch.arange(height // stride, dtype=focal.dtype, device=focal.device) + 0.5) * stride
+    x = (torch.arange(width // stride, dtype=focal.dtype, device=focal.device) + 0.5) * stride
     across = ((x[None] - center[:, :1]) / focal[:, :1])[:, None, :].expand(-1, len(y), -1)
     down = ((y[None] - center[:, 1:]) / focal[:, 1:])[:, :, None].expand(-1, -1, len(x))
     lens = torch.log(focal[:, 0] / width)[:, None, None].expand_as(across)
@@ -60,6 +99,45 @@ class _Merge(nn.Module):
         return functional.relu(x + self.mix(x))
 
 
+class _Attention(nn.Module):
+    """Each cell looks at all others, then an MLP (Vaswani et al. 2017, with the norm first); starts without effect."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.queries = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        for last in (self.out, self.mlp[2]):
+            nn.init.zeros_(last.weight)  # pyright: ignore[reportArgumentType]
+            nn.init.zeros_(last.bias)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        split = self.queries(self.norm(tokens)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        seen = functional.scaled_dot_product_attention(split[0], split[1], split[2])
+        tokens = tokens + self.out(seen.transpose(1, 2).flatten(2))
+        return tokens + self.mlp(self.norm2(tokens))
+
+
+class _Overview(nn.Module):
+    """Attention blocks over the cells of (B, C, h, w), told where each looks by rays (B, 3, h, w); without effect at first."""
+
+    def __init__(self, width: int, blocks: int, heads: int) -> None:
+        super().__init__()
+        self.place = nn.Sequential(nn.Conv2d(3, width, 1), nn.GELU(), nn.Conv2d(width, width, 1))
+        self.blocks = nn.ModuleList(_Attention(width, heads) for _ in range(blocks))
+        last = self.place[2]
+        nn.init.zeros_(last.weight)  # pyright: ignore[reportArgumentType]
+        nn.init.zeros_(last.bias)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, x: Tensor, rays: Tensor) -> Tensor:
+        tokens = (x + self.place(rays)).flatten(2).transpose(1, 2)
+        for block in self.blocks:
+            tokens = block(tokens)
+        return tokens.transpose(1, 2).unflatten(2, x.shape[-2:])
+
+
 def _convex_upsample(values: Tensor, weights: Tensor) -> Tensor:
     """(B, C, h, w) cells to (B, C, 4h, 4w): each pixel is a weighted mean of the 3x3 cells around its own.
 
@@ -82,21 +160,24 @@ class DepthNetwork(nn.Module):
     hint: known z-depth [m], 0 where unknown; a sample without any is estimated from its picture alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shape: Shape | None = None) -> None:
         super().__init__()
-        self.encoder = Encoder()
-        quarter, eighth, sixteenth, last = _WIDTH
-        self.top = nn.Sequential(nn.Conv2d(CHANNELS[4] + 3, last, 1), nn.ReLU(inplace=True), _convolve(last, last))
+        self.shape = shape = Shape() if shape is None else shape
+        self.encoder = Encoder(shape.encoder)
+        channels = feature_channels(shape.encoder)
+        quarter, eighth, sixteenth, last = shape.widths
+        self.top = nn.Sequential(nn.Conv2d(channels[4] + 3, last, 1), nn.ReLU(inplace=True), _convolve(last, last))
+        self.overview = _Overview(last, shape.blocks, shape.heads) if shape.blocks else None
         self.context = nn.Sequential(nn.Linear(last, last), nn.ReLU(inplace=True), nn.Linear(last, last))
-        self.merge16 = _Merge(last, CHANNELS[3], sixteenth)
-        self.merge8 = _Merge(sixteenth, CHANNELS[2], eighth)
+        self.merge16 = _Merge(last, channels[3], sixteenth)
+        self.merge8 = _Merge(sixteenth, channels[2], eighth)
         # The picture and the half-resolution features, folded into cells, tell where in a cell an edge runs.
         self.detail = nn.Sequential(
-            nn.Conv2d(3 * _CELL * _CELL + CHANNELS[0] * 4, quarter, 1),
+            nn.Conv2d(3 * _CELL * _CELL + channels[0] * 4, quarter, 1),
             nn.ReLU(inplace=True),
             _convolve(quarter, quarter),
         )
-        self.merge4 = _Merge(eighth, CHANNELS[1], quarter, extra=quarter)
+        self.merge4 = _Merge(eighth, channels[1], quarter, extra=quarter)
         self.coarse_head = nn.Conv2d(sixteenth, 3, 3, padding=1)
         self.fine_head = nn.Conv2d(quarter, 2, 3, padding=1)
         self.weights_head = nn.Sequential(_convolve(2 * quarter, 64), nn.Conv2d(64, 9 * _CELL * _CELL, 1))
@@ -127,6 +208,8 @@ class DepthNetwork(nn.Module):
         x = self.top(torch.cat([last, rays(32)], dim=1))
         if to_top is not None:
             x = x + to_top
+        if self.overview is not None:
+            x = self.overview(x, rays(32))
         x = x + self.context(x.mean(dim=(2, 3)))[:, :, None, None]
         at16 = self.merge16(x, sixteenth, rays(16), to_sixteenth)
         at8 = self.merge8(at16, eighth, rays(8), to_eighth)

@@ -15,13 +15,13 @@ from lyra_core.resources import shipped
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lyra_core.models.depth.network import DepthNetwork
+    from lyra_core.models.depth.network import DepthNetwork, Shape
 
 __all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "completes", "default_folder", "load_state", "read_network", "write_weights"]
 
 WEIGHTS_FILE = "depth.safetensors"
 CONFIG_FILE = "config.json"
-_ARCHITECTURE = "lyra-depth-lite0-2"
+_ARCHITECTURE = "lyra-depth-lite0-2"  # the name is older than other encoders; "network" of the config has the shape
 _WITHOUT_HINT = "lyra-depth-lite0-1"  # the same network before it could be told known depth
 _HINT = "hint."  # prefix of the weights that only the later architecture has
 
@@ -31,7 +31,7 @@ def default_folder() -> Path:
     return shipped("data", "models", "depth")
 
 
-def write_weights(folder: Path, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+def write_weights(folder: Path, state: Mapping[str, Tensor], shape: Shape, facts: Mapping[str, Any]) -> None:
     """Write fp16 weights and config.json; fp16 halves the file and costs less than 1e-3 of log depth.
 
     A hint that was never trained has no effect and is left out.
@@ -46,20 +46,21 @@ def write_weights(folder: Path, state: Mapping[str, Tensor], facts: Mapping[str,
     save_file(half, str(folder / WEIGHTS_FILE))
     (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors writes for the owner only
     architecture = _ARCHITECTURE if learned else _WITHOUT_HINT
-    text = json.dumps({"architecture": architecture, **facts}, indent=2, sort_keys=True)
+    text = json.dumps({"architecture": architecture, "network": shape.plain(), **facts}, indent=2, sort_keys=True)
     (folder / CONFIG_FILE).write_text(text + "\n")
 
 
 def load_state(network: DepthNetwork, state: Mapping[str, Tensor]) -> None:
-    """Load weights of either architecture; those of the earlier one leave the hint without effect, as initialised.
+    """Load weights; parts that they lack as a whole (the hint, the overview) stay without effect, as initialised.
 
     Raises
     ------
     RuntimeError: names or shapes do not fit (torch's own words).
     """
     own = network.state_dict()
-    if not any(name.startswith(_HINT) for name in state):
-        state = {**{name: value for name, value in own.items() if name.startswith(_HINT)}, **state}
+    for part in (_HINT, "overview."):
+        if not any(name.startswith(part) for name in state):
+            state = {**{name: value for name, value in own.items() if name.startswith(part)}, **state}
     network.load_state_dict(dict(state))
 
 
@@ -82,7 +83,7 @@ def read_network(folder: Path) -> DepthNetwork:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from lyra_core.models.depth.network import DepthNetwork
+    from lyra_core.models.depth.network import DepthNetwork, Shape
 
     weights, config = folder / WEIGHTS_FILE, folder / CONFIG_FILE
     for path in (weights, config):
@@ -93,7 +94,8 @@ def read_network(folder: Path) -> DepthNetwork:
                 do="Restore data/models/depth from the repository, or choose --depth-model prior",
             )
     try:
-        architecture = json.loads(config.read_text()).get("architecture")
+        said = json.loads(config.read_text())
+        architecture = said.get("architecture")
         state = load_file(str(weights))
     except (SafetensorError, ValueError, OSError) as error:
         raise ModelError(
@@ -105,10 +107,10 @@ def read_network(folder: Path) -> DepthNetwork:
         raise ModelError(
             "The depth weights are of another architecture", got=str(architecture), do=f"Use {_ARCHITECTURE}"
         )
-    network = DepthNetwork()
     try:
+        network = DepthNetwork(Shape.of(said.get("network", {})))
         load_state(network, {name: value.to(torch.float32) for name, value in state.items()})
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(
             "The depth weights do not fit the network",
             got=str(error)[:200],

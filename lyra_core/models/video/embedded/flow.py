@@ -21,12 +21,12 @@ def sample(network: FillNetwork, inputs: Inputs, steps: int = 1, noise: Tensor |
     steps: 1 predicts the mean of what may be there from the plain base; more follow the flow from base + noise.
     noise: (B, 4, H, W) standard normal, used with more than one step.
     """
-    count = inputs.base.shape[0]
+    count, device = inputs.base.shape[0], inputs.base.device
     if steps <= 1 or noise is None:
-        return network(inputs.base, inputs, torch.zeros(count))
+        return network(inputs.base, inputs, torch.zeros(count, device=device))
     state = inputs.base + NOISE * noise * inputs.hole
     for step in range(steps):
         time = step / steps
-        made = network(state, inputs, torch.full((count,), time))
+        made = network(state, inputs, torch.full((count,), time, device=device))
         state = state + (made - state) / (steps - step)  # velocity (made - state) / (1 - time), over 1 / steps
     return torch.lerp(inputs.base, state, inputs.hole)

@@ -58,6 +58,10 @@ class Inputs:
     rays: Tensor
     past: Tensor
 
+    def to(self, device: torch.device | str) -> Inputs:
+        """The batch on a device."""
+        return Inputs(*(part.to(device, non_blocking=True) for part in (self.base, self.hole, self.rays, self.past)))
+
 
 class _Residual(nn.Module):
     def __init__(self, channels: int) -> None:

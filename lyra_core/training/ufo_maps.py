@@ -43,6 +43,7 @@ _PLAIN = 15_000.0  # units beyond the map
 _RIM = 96.0  # units: the strip along the map's border whose ground the plain continues
 _SUN = np.array([0.45, 0.3, 0.84])
 _LEAST_UPRIGHT, _NEAR = 0.15, 40.0  # share of a view that must be upright things, and how near [m] they count
+_PLAIN_VIEWS, _MANY_EDGES = 0.15, 0.10  # chance of a view without an edge; share of edges at which all are taken
 _FEW_PLACES, _ABOVE = 24, 28.0  # a map with fewer places gets more, so many units above ground
 _UNLIT = 110  # baked light where there is none
 
@@ -301,7 +302,10 @@ class UfoMaps:
 
 
 def sample_ufo_view(level: Level, size: tuple[int, int], rng: np.random.Generator) -> Camera | None:
-    """Draw one view of size (width, height); None if it is not worth rendering, as where little but ground is seen."""
+    """Draw one view of size (width, height); None if it is not worth rendering, as where little but ground is seen.
+
+    Views with few edges of depth, such as a bare wall on bare ground, are taken less often.
+    """
     camera = sample_view(level, size, rng)
     if camera is None:
         return None
@@ -312,4 +316,8 @@ def sample_ufo_view(level: Level, size: tuple[int, int], rng: np.random.Generato
     corners = level.scene.vertices[level.scene.faces[seen]].astype(np.float64)
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     upright = np.abs(normal[:, 2]) < 0.8 * np.linalg.norm(normal, axis=1)
-    return camera if np.count_nonzero(upright) >= _LEAST_UPRIGHT * face.size else None
+    if np.count_nonzero(upright) < _LEAST_UPRIGHT * face.size:
+        return None
+    far = np.log(np.where(face >= 0, depth, 100.0).clip(0.1, 100.0))
+    edges = float((np.abs(np.diff(far, axis=1)) > 0.15).mean())  # across: the ground makes none
+    return camera if rng.uniform() < _PLAIN_VIEWS + edges / _MANY_EDGES else None

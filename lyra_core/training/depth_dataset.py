@@ -9,6 +9,7 @@
     python -m lyra_core.training.depth_dataset furnished --models FOLDER_WITH_SH3F --out DATA --scenes 400 --views 10
     python -m lyra_core.training.depth_dataset yards --out DATA --scenes 80 --views 8 --first 200000
     python -m lyra_core.training.depth_dataset streets --out DATA --scenes 200 --views 6 --first 400000
+    python -m lyra_core.training.depth_dataset ufo --maps FOLDER_WITH_PK3 --out DATA --views 24 --passes 2
 
 Shards land in DATA/{levels,rooms,outdoors,...}_{train,test}/; finished shards are kept, so an interrupted run goes on.
 """
@@ -37,6 +38,7 @@ __all__ = [
     "render_outdoors",
     "render_rooms",
     "render_streets",
+    "render_ufo",
     "render_yards",
 ]
 
@@ -91,6 +93,47 @@ def render_levels(
     archive = LevelArchive(folder)
     known = set() if besides is None else set(level_names(LevelArchive(besides)))
     names = [name for name in level_names(archive) if name not in known]
+    _render_maps(
+        names, out, kind, views=views, passes=passes, salt=(seed,), read=lambda name, _: read_level(archive, name)
+    )
+
+
+def render_ufo(folder: Path, out: Path, *, views: int, passes: int, seed: int = 0) -> None:
+    """Render `views` of every map of UFO: Alien Invasion in each pass into ufo_train; held-out maps once, into ufo_test.
+
+    Maps of tiles are laid anew in each pass.
+
+    Raises
+    ------
+    InputError: no archives in the folder.
+    """
+    from lyra_core.training.ufo_maps import UfoMaps, sample_ufo_view
+
+    maps = UfoMaps(LevelArchive(folder))
+    _render_maps(
+        maps.names,
+        out,
+        "ufo",
+        views=views,
+        passes=passes,
+        salt=(seed, 6_000_011),
+        read=maps.read,
+        sample=sample_ufo_view,
+    )
+
+
+def _render_maps(
+    names: Sequence[str],
+    out: Path,
+    kind: str,
+    *,
+    views: int,
+    passes: int,
+    salt: Sequence[int],
+    read: Callable[[str, np.random.Generator], Level],
+    sample: Callable[[Level, tuple[int, int], np.random.Generator], Camera | None] = sample_view,
+) -> None:
+    """Render `views` of each map in each pass into KIND_train, held-out ones once into KIND_test; see render_levels."""
     held_out = [i for i in range(len(names)) if is_held_out(i)]
     jobs = [(i, 0, f"{kind}_test") for i in held_out]
     jobs += [(i, turn, f"{kind}_train") for turn in range(passes) for i in range(len(names)) if i not in held_out]
@@ -98,15 +141,15 @@ def render_levels(
         path = out / split / f"{names[index]}.{turn}"
         if Path(f"{path}.meta.npy").exists():
             continue
-        rng = np.random.default_rng([seed, index, turn])
-        level = read_level(archive, names[index])
+        rng = np.random.default_rng([*salt, index, turn])
+        level = read(names[index], rng)
         if not len(level.places) or level.bare > _LARGEST_BARE:
             continue
 
         def draw(
             size: tuple[int, int], level: Level = level, rng: np.random.Generator = rng
         ) -> tuple[TexturedScene, Camera] | None:
-            camera = sample_view(level, size, rng)
+            camera = sample(level, size, rng)
             return None if camera is None else (level.scene, camera)
 
         found = _gather(draw, views, rng)
@@ -202,8 +245,9 @@ def render_furnished(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line; see the module's text."""
     parser = argparse.ArgumentParser(prog="python -m lyra_core.training.depth_dataset")
-    parser.add_argument("source", choices=("levels", "rooms", "outdoors", "yards", "streets", "furnished"))
+    parser.add_argument("source", choices=("levels", "rooms", "outdoors", "yards", "streets", "furnished", "ufo"))
     parser.add_argument("--levels", type=Path, help="folder that holds the .pk3 archives")
+    parser.add_argument("--maps", type=Path, help="folder that holds the .pk3 archives of UFO: Alien Invasion")
     parser.add_argument("--models", type=Path, help="folder that holds the .sh3f furniture catalogues")
     parser.add_argument("--besides", type=Path, default=None, help="folder of .pk3 archives whose levels are left out")
     parser.add_argument("--kind", default="levels", help="name under which the views of these levels are kept")
@@ -228,6 +272,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             kind=given.kind,
             besides=given.besides,
         )
+        return
+    if given.source == "ufo":
+        if given.maps is None:
+            parser.error("ufo needs --maps FOLDER")
+        render_ufo(given.maps, given.out, views=given.views, passes=given.passes, seed=given.seed)
         return
     kwargs = {name: getattr(given, name) for name in ("scenes", "views", "first", "split", "seed")}
     if given.source != "furnished":

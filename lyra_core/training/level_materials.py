@@ -143,10 +143,23 @@ class LevelArchive:
     def image(self, name: str, *, largest: int = _LARGEST_TEXTURE) -> NDArray[np.uint8] | None:
         """(h, w, 3 or 4) uint8 picture of a path with or without suffix, at most `largest` pixels; None if missing."""
         if name not in self._images:
-            stem = str(PurePosixPath(name).with_suffix("")) if name.endswith(_SUFFIXES) else name
-            found = [stem + suffix for suffix in _SUFFIXES if stem + suffix in self._where]
-            self._images[name] = _decode(self.read(found[0]), largest) if found else None
+            found = self._picture(name)
+            self._images[name] = _decode(self.read(found), largest) if found else None
         return self._images[name]
+
+    def image_size(self, name: str) -> tuple[int, int] | None:
+        """(width, height) of a picture as it is stored, before it is made smaller; None if missing or not a picture."""
+        from PIL import Image, UnidentifiedImageError
+
+        found = self._picture(name)
+        try:
+            return Image.open(io.BytesIO(self.read(found))).size if found else None
+        except (UnidentifiedImageError, OSError):
+            return None
+
+    def _picture(self, name: str) -> str:
+        stem = str(PurePosixPath(name).with_suffix("")) if name.endswith(_SUFFIXES) else name
+        return next((stem + suffix for suffix in _SUFFIXES if stem + suffix in self._where), "")
 
     def material(self, name: str, flags: int, contents: int) -> Material | None:
         """Choose one picture for a surface; None for what the game does not draw or what is mere light."""

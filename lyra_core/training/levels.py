@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
+from lyra_core.training.bsp_file import entities, lump, table, vector
 from lyra_core.training.level_materials import LevelArchive, Material
 from lyra_core.training.patches import patch_index_grid, tessellate_patch
 from lyra_core.training.renderer import TexturedScene
 
-__all__ = ["UNIT", "Level", "is_held_out", "level_names", "read_level"]
+__all__ = ["UNIT", "Level", "is_held_out", "level_names", "read_level", "soften_light"]
 
 UNIT = 0.0275  # metres per level unit
 
@@ -80,35 +81,12 @@ def is_held_out(index: int) -> bool:
     return index % 9 == 4
 
 
-def _lump(data: bytes, index: int) -> bytes:
-    offset, length = struct.unpack_from("<ii", data, 8 + 8 * index)
-    return data[offset : offset + length]
-
-
-def _table(data: bytes, index: int, dtype: np.dtype) -> NDArray:
-    raw = _lump(data, index)
-    return np.frombuffer(raw[: len(raw) // dtype.itemsize * dtype.itemsize], dtype)
-
-
-def _entities(text: str) -> list[dict[str, str]]:
-    return [dict(re.findall(r'"([^"]*)"\s+"([^"]*)"', block)) for block in re.findall(r"\{(.*?)\}", text, re.S)]
-
-
-def _vector(entity: dict[str, str], key: str) -> NDArray[np.float64] | None:
-    parts = entity.get(key, "").split()
-    try:
-        values = np.array([float(part) for part in parts])
-    except ValueError:
-        return None
-    return values if len(values) == 3 else None
-
-
 def _places(entities: Sequence[dict[str, str]]) -> NDArray[np.float64]:
     """(P, 3) points [m] of entities that stand on walkable floor."""
     points = [
         origin
         for entity in entities
-        if entity.get("classname", "").startswith(_PLACES) and (origin := _vector(entity, "origin")) is not None
+        if entity.get("classname", "").startswith(_PLACES) and (origin := vector(entity, "origin")) is not None
     ]
     return np.array(points).reshape(-1, 3) * UNIT
 
@@ -117,7 +95,7 @@ def _offsets(entities: Sequence[dict[str, str]], models: NDArray, faces: int) ->
     """(faces, 3) translation [units]: faces of a moving model are stored relative to its entity's origin."""
     offsets = np.zeros((faces, 3), np.float32)
     for entity in entities:
-        index, origin = entity.get("model", ""), _vector(entity, "origin")
+        index, origin = entity.get("model", ""), vector(entity, "origin")
         if index.startswith("*") and index[1:].isdigit() and int(index[1:]) < len(models) and origin is not None:
             model = models[int(index[1:])]
             offsets[model["face"] : model["face"] + model["faces"]] = origin
@@ -144,9 +122,9 @@ class _Soup:
 
 def _collect(data: bytes, materials: Sequence[Material | None], entities: Sequence[dict[str, str]]) -> _Soup:
     """Triangulate all visible faces; a material of None hides its faces."""
-    vertices, meshverts = _table(data, _VERTICES, _VERTEX), _table(data, _MESHVERTS, np.dtype("<i4"))
-    faces = _table(data, _FACES, _FACE)
-    offsets = _offsets(entities, _table(data, _MODELS, _MODEL), len(faces))
+    vertices, meshverts = table(data, _VERTICES, _VERTEX), table(data, _MESHVERTS, np.dtype("<i4"))
+    faces = table(data, _FACES, _FACE)
+    offsets = _offsets(entities, table(data, _MODELS, _MODEL), len(faces))
     soup = _Soup([], [], [], [])
     for face, offset in zip(faces, offsets, strict=True):
         if materials[face["surface"]] is None or face["kind"] not in (_POLYGON, _PATCH, _MESH):
@@ -168,8 +146,8 @@ def _collect(data: bytes, materials: Sequence[Material | None], entities: Sequen
     return soup
 
 
-def _light(stored: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Baked light (..., 3) uint8 to linear light, softened: games light far more harshly and colourfully than rooms are."""
+def soften_light(stored: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float32]:
+    """Baked light (..., 3) 0..255 to linear light, softened: games light far more harshly and colourfully than rooms are."""
     light = (stored / np.float32(255.0)) ** np.float32(_LIGHT_GAMMA)
     grey = light.mean(axis=-1, keepdims=True)
     return (grey + _LIGHT_SATURATION * (light - grey) + _LIGHT_AMBIENT).astype(np.float32)
@@ -177,7 +155,7 @@ def _light(stored: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _pages(archive: LevelArchive, name: str, data: bytes, faces: NDArray) -> list[NDArray[np.uint8]]:
     """Baked light: pages of 128 x 128 inside the file, or pictures of any size beside it (maps/NAME/lm_0000 ...)."""
-    raw = np.frombuffer(_lump(data, _LIGHTMAPS), np.uint8)
+    raw = np.frombuffer(lump(data, _LIGHTMAPS), np.uint8)
     size = 128 * 128 * 3
     if len(raw) >= size:
         return list(raw[: len(raw) // size * size].reshape(-1, 128, 128, 3))
@@ -208,8 +186,8 @@ def _scene(soup: _Soup, materials: Sequence[Material | None], lightmaps: Sequenc
         textures=[material.image for material in kept],
         lightmap_uvs=vertices["lightmap"][corners].astype(np.float32),
         face_lightmap=lightmap.astype(np.int32),
-        lightmaps=[_light(page) for page in lightmaps],
-        vertex_light=_light(vertices["rgba"][corners][..., :3]),
+        lightmaps=[soften_light(page) for page in lightmaps],
+        vertex_light=soften_light(vertices["rgba"][corners][..., :3]),
         face_sky=np.array([material.sky for material in kept], bool)[slot[surface]],
         face_emission=np.array([float(material.emissive) for material in kept], np.float32)[slot[surface]],
     )
@@ -237,13 +215,13 @@ def read_level(archive: LevelArchive, name: str) -> Level:
             got=f"{name}: header {data[:8]!r}",
             do="Give a Quake III level (.bsp)",
         )
-    entities = _entities(_lump(data, _ENTITIES).decode("latin-1"))
+    listed = entities(lump(data, _ENTITIES).decode("latin-1"))
     materials = [
         archive.material(row["name"].partition(b"\0")[0].decode("latin-1"), int(row["flags"]), int(row["contents"]))
-        for row in _table(data, _SURFACES, _SURFACE)
+        for row in table(data, _SURFACES, _SURFACE)
     ]
-    soup = _collect(data, materials, entities)
-    pages = _pages(archive, name, data, _table(data, _FACES, _FACE))
+    soup = _collect(data, materials, listed)
+    pages = _pages(archive, name, data, table(data, _FACES, _FACE))
     if not soup.corners:
         raise InputError("The level shows no surface", got=name, do="Leave this map out")
-    return Level(name, _scene(soup, materials, pages), _places(entities), _bare(soup, materials))
+    return Level(name, _scene(soup, materials, pages), _places(listed), _bare(soup, materials))

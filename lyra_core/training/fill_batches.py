@@ -24,7 +24,7 @@ from lyra_core.training.view_store import ViewStore
 
 __all__ = ["FillBatch", "Stores", "fill_with", "make_batch", "open_stores", "stack_samples"]
 
-_KINDS = ("levels", "outdoors", "rooms", "nexuiz", "furnished")
+_KINDS = ("levels", "outdoors", "rooms", "nexuiz", "furnished", "ufo")
 _PAST_RAY_X, _PAST_ORIGIN_X = 5, 8  # channels of a past frame whose sign is that of x
 
 

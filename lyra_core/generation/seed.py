@@ -18,6 +18,7 @@ from lyra_core.generation.floor import TILT, FloorFit, fit_floor, level_pose, pi
 from lyra_core.generation.ground import flatten_ground
 from lyra_core.generation.level import EYE, find_level
 from lyra_core.generation.photo import Photo, load_photo
+from lyra_core.generation.posts import mend_posts
 from lyra_core.models.protocols import DepthEstimate, DepthModel
 from lyra_core.types import Camera, Frame
 from lyra_core.types.checks import frozen_array
@@ -28,7 +29,7 @@ _DEFAULT_FOV = 63.0  # horizontal [deg]; a 28 mm equivalent lens, the usual phon
 _DEFAULT_HEIGHT = 1.5
 # Up to this confidence a depth model's metres are a guess: learned ones are off by 13 to 40 % (data/models/depth).
 _GUESSED = 0.5
-_MEASURED = 0.9  # confidence from which depth was measured, not estimated: its ground may bend
+_MEASURED = 0.9  # confidence from which depth was measured, not estimated: its ground may bend, its posts be torn
 _FLOOR_SHARE = 0.15  # of the lower points on one plane; less is no floor that others could be pulled onto
 _PLANE_SHARE = 0.25  # of the lower points on one rough plane, from which it is the floor against a scrap
 _LEANS = math.radians(3.0)  # how far such a plane may lean against the up of the depth model, which is 2 degrees off
@@ -316,6 +317,8 @@ def make_seed(photo: Photo, depth_model: DepthModel, options: SeedOptions, rng: 
         if estimate.confidence < _MEASURED:
             depth = flatten_ground(depth, camera)
         depth = np.where(sky, 0, settle_floor(depth, camera)).astype(np.float32)
+    if estimate.confidence < _MEASURED:
+        depth = mend_posts(depth, sky, camera)
     return SeedView(
         rgb, depth, sky, camera, focal_source, scale_source, confidence, height, floor.inliers,
         floor.rms * factor, pitch, roll, tuple(notes), floor.method,

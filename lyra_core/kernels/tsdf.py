@@ -55,13 +55,18 @@ def integrate_rows(
                 v = int(wp.floor(lens[1] * p[1] / p[2] + lens[3]))
                 if u >= 0 and v >= 0 and u < size[0] and v < size[1]:
                     pixel = v * size[0] + u
-                    w = weights[pixel]
+                    given = weights[pixel]
+                    w = wp.abs(given)
                     if w > 0.0:
                         m = planes[pixel]
-                        s = (1.0 - m[0] * p[0] - m[1] * p[1] - m[2] * p[2]) * m[3]
+                        q = m[0] * p[0] + m[1] * p[1] + m[2] * p[2]
+                        s = (1.0 - q) * m[3]
                         reach = wp.min(wp.max(truncation, scale[2] * p[2]), scale[3])
-                        if s < 0.0:
-                            # Behind the surface: the foot of the perpendicular must itself be seen.
+                        if given < 0.0 and s <= truncation:
+                            w = 0.0  # it carves only
+                        elif s < 0.0:
+                            # Behind the surface: the foot of the perpendicular must not be seen off the surface; where it
+                            # is unknown the voxel must be near along the ray too, or a slanted rim grows a shelf.
                             f = p + wp.vec3(m[0], m[1], m[2]) * (m[3] * s)
                             w = w * wp.max(0.0, 1.0 + s / reach)
                             if w > 0.0 and f[2] > 0.05:
@@ -71,7 +76,10 @@ def integrate_rows(
                                     other = v * size[0] + u
                                     n = planes[other]
                                     t = (1.0 - n[0] * f[0] - n[1] * f[1] - n[2] * f[2]) * n[3]
-                                    if weights[other] <= 0.0 or t > voxel or t < -reach:
+                                    if weights[other] > 0.0:
+                                        if t > voxel or t < -reach:
+                                            w = 0.0
+                                    elif p[2] * (1.0 - 1.0 / q) > truncation:
                                         w = 0.0
                                 else:
                                     w = 0.0

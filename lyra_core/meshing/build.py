@@ -102,10 +102,10 @@ def _surface(views: list[View], voxel: float, max_range: float, config: MeshConf
     """Fused, extracted and cleaned surface with colours."""
     volume = TsdfVolume(voxel, device=config.device)
     for view in views:
-        # Beyond the range: neither surface nor free space, since how far the ray goes is not stored.
+        # Beyond the range: no surface, and free space beside surfaces only, since how far the ray goes is not stored.
         depth = np.where(view.depth <= max_range, view.depth, 0).astype(np.float32)
         rgb = view.rgb.astype(np.float32) / np.float32(255)
-        volume.integrate(depth, view.camera, weight=view.weight, rgb=rgb, sky=view.sky)
+        volume.integrate(depth, view.camera, weight=view.weight, rgb=rgb, sky=view.sky, free=view.free)
     mesh = volume.extract()
     _LOG.debug("fused %d views into %d blocks, %d triangles", len(views), len(volume), len(mesh.faces))
     if not len(mesh.faces):

@@ -26,10 +26,12 @@ _STREET = 60.0  # m; nothing farther is a collider
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A thinned frame: depth (h, w) float32 [m] with edges dropped, rgb (h, w, 3) uint8, sky (h, w) bool,
+    """A thinned frame: depth (h, w) float32 [m] with edges dropped, free (h, w) float32 [m] the depth as it was given
+    (the rays of dropped pixels meet nothing much nearer), rgb (h, w, 3) uint8, sky (h, w) bool,
     weight (h, w) float32, camera of the thinned pixels, share of pixels that the frame invented."""
 
     depth: NDArray[np.float32]
+    free: NDArray[np.float32]
     rgb: NDArray[np.uint8]
     sky: NDArray[np.bool_]
     weight: NDArray[np.float32]
@@ -92,6 +94,7 @@ def make_view(frame: Frame, config: MeshConfig) -> View:
     start = (stride - 1) // 2
     pick = (slice(start, None, stride), slice(start, None, stride))
     thin = np.ascontiguousarray(depth[pick])
+    free = np.ascontiguousarray(np.where(frame.sky, 0, frame.depth)[pick])
     height, width = thin.shape
     k = frame.camera.intrinsics.copy()
     # Thinned pixel i lies at full-resolution x = stride i + start + 0.5.
@@ -104,7 +107,7 @@ def make_view(frame: Frame, config: MeshConfig) -> View:
     rgb = (np.clip(blurred[pick], 0, 1) * 255 + 0.5).astype(np.uint8)
     sky = cv2.erode(frame.sky.astype(np.uint8), np.ones((5, 5), np.uint8))[pick] > 0
     weight = np.where(frame.owned[pick], np.float32(1), np.float32(_COPY_WEIGHT))
-    return View(thin, rgb, sky, weight, camera, float(frame.owned.mean()))
+    return View(thin, free, rgb, sky, weight, camera, float(frame.owned.mean()))
 
 
 def make_views(frames: Iterable[Frame], config: MeshConfig) -> list[View]:

@@ -8,10 +8,12 @@ matter for robots, who see floors at grazing angles:
 * every pixel carries a plane fitted in inverse depth (planes are linear there), and the distance of a
   voxel is its distance to that plane, not the difference along the optical axis; a floor far away is
   then as flat as one near by;
-* a voxel behind a surface counts only if the foot of its perpendicular is itself seen on that surface,
-  so that silhouettes grow no shelves.
+* a voxel behind a surface does not count if the foot of its perpendicular is seen to lie off that surface,
+  so that silhouettes grow no shelves; where nothing is known of the foot it counts close to the surface, or thin
+  things would lose their rims.
 
-Voxels behind the camera are never touched. Sky carves and never makes a surface.
+Voxels behind the camera are never touched. Sky carves and never makes a surface; so do pixels whose depth is not
+trusted, but only beside a surface: it ends where something next to it is known to be free.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ _CELLS = BLOCK**3
 _NEAR = 0.05  # m; nearer voxels are inside the lens
 _SKY_DISTANCE = 1e3  # m; any length above the truncation
 _CARVE = 0.35  # weight of free space beyond the truncation against that of a surface; the kernel has the same
+_HINT = 0.05  # weight of free space of pixels without a surface: it decides only where no other pixel says anything
+_BESIDE = 3  # px around a pixel without a surface in which the surface beside it is looked for
 _F32 = NDArray[np.float32]
 
 
@@ -124,7 +128,8 @@ class HostBlocks:
         """Update the active slots with one view.
 
         active: (A,) slots; coords: (N, 3) block coordinates of all slots; planes: (H, W, 4) of pixel_planes;
-        weights: (H, W), 0 = no information; rgb: (H, W, 3) or None; rotation, translation: camera from world;
+        weights: (H, W), 0 = no information, below 0: the space before the plane is free by -weight and there is no
+        surface; rgb: (H, W, 3) or None; rotation, translation: camera from world;
         lens: fx, fy, cx, cy; size: width, height; scale: voxel, truncation, growth per metre, cap [m].
         """
         voxel, truncation, growth, cap = (np.float32(v) for v in scale)
@@ -134,17 +139,23 @@ class HostBlocks:
             cells = (coords[slots][:, None, :] * BLOCK + local + np.float32(0.5)).astype(np.float32) * voxel
             p = cells @ rotation.T + translation
             pixel, inside = _pixels(p, lens, size)
-            w = np.where(inside, weights.reshape(-1)[pixel], np.float32(0))
+            given = np.where(inside, weights.reshape(-1)[pixel], np.float32(0))
+            w = np.abs(given)
             m = planes.reshape(-1, 4)[pixel]
-            s = (1 - (m[..., :3] * p).sum(axis=-1)) * m[..., 3]
+            q = (m[..., :3] * p).sum(axis=-1)
+            s = (1 - q) * m[..., 3]
             reach = np.minimum(np.maximum(truncation, growth * p[..., 2]), cap)
+            w = np.where((given < 0) & (s <= truncation), 0, w)  # carves only
             behind = s < 0
             w = np.where(behind, w * np.maximum(0, 1 + s / reach), w)
             foot = p + m[..., :3] * (m[..., 3] * s)[..., None]
             other, seen = _pixels(foot, lens, size)
             n = planes.reshape(-1, 4)[other]
             t = (1 - (n[..., :3] * foot).sum(axis=-1)) * n[..., 3]
-            seen &= (weights.reshape(-1)[other] > 0) & (t <= voxel) & (t >= -reach)
+            # Of an unknown foot: not farther behind along the ray either, or a slanted rim grows a shelf.
+            deep = p[..., 2] * (1 - 1 / np.where(behind, q, 1))
+            known = weights.reshape(-1)[other] > 0
+            seen &= np.where(known, (t <= voxel) & (t >= -reach), deep <= truncation)
             w = np.where(behind & ~seen, 0, w)
             # Free space far in front says less than a surface: one wrong ray must not cut through a chair leg.
             w = np.where(s > truncation, np.float32(_CARVE) * w, w)
@@ -241,12 +252,14 @@ class TsdfVolume:
         weight: float | _F32 = 1.0,
         rgb: _F32 | None = None,
         sky: NDArray[np.bool_] | None = None,
+        free: _F32 | None = None,
     ) -> None:
         """Fuse one view.
 
         depth: (H, W) float32 z-depth [m], 0 = unknown (neither surface nor free space).
         weight: factor per view or per pixel (H, W); it is multiplied by min(1, 1 / depth^2).
         rgb: (H, W, 3) float32 sRGB in [0, 1] or None. sky: (H, W) bool, carves only.
+        free: (H, W) float32 z-depth [m] before which nothing stands, 0 = unknown; read where depth is 0, carves only.
         Raises InputError if shapes disagree with the camera or the volume would exceed max_blocks.
         """
         shape = (camera.height, camera.width)
@@ -257,12 +270,17 @@ class TsdfVolume:
                 do="Resize the camera (Camera.resized)",
             )
         planes = pixel_planes(depth, camera, sky=sky)
+        hollow = np.zeros(shape, np.float32) if free is None else self._hollow(depth, free, sky)
+        end = hollow[hollow > 0]
+        # They face the camera: of what ends the free space nothing is known but that it is not nearer.
+        planes[hollow > 0] = np.stack([0 * end, 0 * end, 1 / end, end], axis=-1)
         inverse = np.zeros(shape, np.float32)
         np.divide(1.0, depth, out=inverse, where=depth > 0)
         weights = np.minimum(np.float32(1), inverse * inverse)
         if sky is not None:
             far = float(depth.max(initial=1.0))
             weights = np.where(sky, 1.0 / max(1.0, far * far), weights)
+        weights = np.where(hollow > 0, -_HINT / np.maximum(hollow, 1) ** 2, weights)
         weights = (weights * weight).astype(np.float32)
         self.allocate(depth if sky is None else np.where(sky, np.float32(0), depth), camera, planes=planes)
         pose = camera.camera_from_world.astype(np.float32)
@@ -279,6 +297,21 @@ class TsdfVolume:
             (camera.width, camera.height),
             np.array([self.voxel_size, self.truncation, self._growth, 4 * self.voxel_size], np.float32),
         )
+
+    def _hollow(self, depth: _F32, free: _F32, sky: NDArray[np.bool_] | None) -> _F32:
+        """(H, W) z-depth [m] before which pixels without a surface are free, 0 = they say nothing.
+
+        They end a truncation behind the nearest surface around them, which is enough to give that surface a rim. Any
+        farther they would make curtains of what is guessed in its shadow.
+        """
+        import cv2
+
+        side = 2 * _BESIDE + 1
+        near = cv2.erode(np.where(depth > 0, depth, np.float32(np.inf)), np.ones((side, side), np.uint8))
+        says = (depth <= 0) & (free > 0) & np.isfinite(near)
+        if sky is not None:
+            says &= ~sky
+        return np.where(says, np.minimum(free, near + np.float32(2 * self.truncation)), 0).astype(np.float32)
 
     def extract(self, *, min_weight: float = 1e-7) -> Mesh:
         """The zero level set as a mesh with colours, wound counter-clockwise seen from free space.

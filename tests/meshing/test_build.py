@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial import KDTree
 
 from lyra_core.errors import ConfigError, InputError
 from lyra_core.geometry import unproject
@@ -143,6 +144,36 @@ def test_no_curtain_hangs_between_a_box_and_the_wall_behind_it():
         assert not between.any(), np.round(center[between][:20], 2)
         assert (np.abs(center[:, 0] - 2.0) < 0.05).sum() > 50  # the box itself is there
         assert (np.abs(center[:, 0] - 6.0) < 0.05).sum() > 50  # and so is the wall
+
+
+THIN = 0.04
+RAILED = Scene(
+    room=((0.0, -2.0, 0.0), (8.0, 2.0, 2.6)),
+    boxes=(
+        ((3.0, -0.6, 0.0), (3.0 + THIN, -0.6 + THIN, 2.6)),  # a post
+        ((4.0, 0.4, 0.9), (4.0 + THIN, 1.6, 0.9 + THIN)),  # a rail on two of them
+        ((4.0, 0.4, 0.0), (4.0 + THIN, 0.4 + THIN, 0.9)),
+        ((4.0, 1.6 - THIN, 0.0), (4.0 + THIN, 1.6, 0.9)),
+    ),
+)
+
+
+@pytest.mark.parametrize(("count", "noise"), [(1, 0.0), (9, 0.0), (9, 0.01), (81, 0.01)])
+def test_a_post_and_a_railing_one_voxel_wide_stay_whole(count, noise):
+    cameras = [camera_at((x, 0.1, 1.3), (x + 4, 0.0, 0.9)) for x in np.linspace(0.2, 1.8, count)]
+    rng = np.random.default_rng(2)
+    frames = [render(RAILED, camera, i, noise=noise, rng=rng) for i, camera in enumerate(cameras)]
+    collision = mesh_from_frames(frames, config=MeshConfig(voxel_size=THIN)).collision
+    center = _face_centers(collision)
+    tree = KDTree(np.concatenate([center, collision.vertices]))
+    z, y = np.arange(0.1, 2.0, 0.02), np.arange(0.45, 1.56, 0.02)
+    post = np.stack([np.full_like(z, 3.0), np.full_like(z, -0.6 + THIN / 2), z], axis=1)
+    rail = np.stack([np.full_like(y, 4.0), y, np.full_like(y, 0.9 + THIN / 2)], axis=1)
+    for part in (post, rail):
+        assert (tree.query(part)[0] < THIN).mean() > 0.95
+    # Next to nothing hangs in the free space between them and the walls.
+    free = (RAILED.distance(center) > 3 * THIN) & (np.abs(center - [4.0, 0.0, 1.3]) < [3.6, 1.8, 1.1]).all(axis=1)
+    assert free.sum() <= 5, np.round(center[free][:20], 2)
 
 
 def test_flying_pixels_are_dropped_and_grazing_floor_is_kept():

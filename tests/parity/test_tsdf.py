@@ -52,7 +52,9 @@ def _fuse(device, *, window=False):
         depth = np.where(sky, 0, _room_depth(camera)).astype(np.float32)
         depth[50:60, 40:50] = 0
         rgb = np.stack([depth / 4, 1 - depth / 4, np.full_like(depth, 0.3)], axis=-1)
-        volume.integrate(depth, camera, weight=1.0 + 0.5 * i, rgb=rgb.astype(np.float32), sky=sky)
+        free = np.where(depth > 0, 0, _room_depth(camera)).astype(np.float32)
+        free[55:60] = 0
+        volume.integrate(depth, camera, weight=1.0 + 0.5 * i, rgb=rgb.astype(np.float32), sky=sky, free=free)
     return volume
 
 
@@ -165,6 +167,47 @@ def test_sky_carves_and_makes_no_surface():
     for _ in range(4):
         volume.integrate(np.zeros(shape, np.float32), camera, weight=1.0, sky=np.ones(shape, bool))
     assert len(volume.extract().faces) == 0
+
+
+def _board(width, *, free):
+    """Faces of a board of this width [m] whose depth is trusted, 1.5 m before a wall that is not next to the board."""
+    camera = _camera((0.0, 0.0, 1.0), (1.0, 0.0, 1.0))
+    rays = pixel_rays(camera)
+    board = np.abs(rays[..., 0]) * 1.5 < width / 2
+    given = np.where(board, np.float32(1.5), np.float32(3.0))
+    beside = np.zeros(board.shape, bool)
+    for shift in (-2, -1, 1, 2):
+        beside |= np.roll(board, shift, axis=1)
+    trusted = np.where(beside & ~board, 0, given).astype(np.float32)
+    volume = TsdfVolume(0.05)
+    volume.integrate(trusted, camera, free=given if free else None)
+    mesh = volume.extract()
+    return mesh.vertices[mesh.faces].astype(np.float64)
+
+
+def test_what_is_seen_beside_a_board_lets_it_end_there():
+    torn, whole = _board(0.12, free=False), _board(0.12, free=True)
+    torn, whole = (t[(t[..., 0] < 2.5).all(axis=1)] for t in (torn, whole))  # without the wall
+    assert len(torn) == 0
+    # What a camera sees of it from ahead: two voxels wide and nearly as tall as the picture, without a hole.
+    ahead = -0.5 * np.cross(whole[:, 1] - whole[:, 0], whole[:, 2] - whole[:, 0])[:, 0]
+    assert ahead[ahead > 0].sum() > 0.085 * 1.75
+    # No curtain behind it and no shelf beside it: at most the truncation and a voxel.
+    assert whole[..., 0].max() < 1.5 + 4 * 0.05
+    assert np.abs(whole[..., 1]).max() < 0.06 + 0.05
+
+
+def test_pixels_that_only_carve_make_no_surface():
+    camera = _camera((0.0, 0.0, 1.0), (1.0, 0.0, 1.0))
+    nothing = np.zeros((camera.height, camera.width), np.float32)
+    wall = np.full_like(nothing, 2.0)
+    volume = TsdfVolume(0.05)
+    volume.integrate(nothing, camera, free=wall)
+    assert len(volume) == 0
+    volume.integrate(wall, camera)
+    before = len(volume.extract().faces)
+    volume.integrate(nothing, camera, free=wall)
+    assert len(volume.extract().faces) == before
 
 
 def test_pixel_planes_of_a_tilted_plane_are_exact():

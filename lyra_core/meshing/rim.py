@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from lyra_core.meshing.columns import vertical_hits
 from lyra_core.meshing.floor import FloorPlan, disc, enclosed_holes, grid_mesh
-from lyra_core.meshing.sampling import surface_samples
 from lyra_core.types import Mesh
 
 __all__ = ["crack_patch"]
 
-_FINE = 0.05  # [m] cells at most this wide: a wheel does not fall between two of them
-_GROUND = 0.3  # least |z| of the normal of what carries (73 degrees)
+_FINE = 0.025  # [m] cells at most this wide: nothing falls between two of them
+_GROUND = 0.3  # least z of the normal of what carries (73 degrees)
 _RAISED = 0.15  # [m] ground up to this far above the floor is walked on (and floor to the drop test)
 _BRIDGE = 0.15  # [m] gaps up to twice this are closed even where they lead out of the world
 _UNDER = 0.002  # [m] below what it joins, so that the joined surface stays on top
@@ -56,15 +56,20 @@ def crack_patch(body: Mesh, plan: FloorPlan, *, max_area: float) -> Mesh | None:
 
 
 def _ground(body: Mesh, plan: FloorPlan, cell: float, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """(shape) lowest surface of each cell that carries and is hardly higher than the floor [m], inf where there is none."""
-    out = np.full(shape, np.inf)
-    low = np.array(plan.origin)
-    for points, steepness in surface_samples(body, 0.5 * cell):
-        index = np.floor((points[:, :2] - low) / cell).astype(np.int64)
-        good = ((index >= 0) & (index < shape)).all(axis=1)
-        good &= (steepness > _GROUND) & (points[:, 2] <= plan.height + max(plan.band, _RAISED))
-        np.minimum.at(out, (index[good, 0], index[good, 1]), points[good, 2])
-    return out
+    """(shape) lowest surface in the middle of each cell that carries and is hardly higher than the floor [m], inf where there is none."""
+    out = np.full(shape[0] * shape[1], np.inf)
+    corners = body.vertices[body.faces].astype(np.float64)
+    top = plan.height + max(plan.band, _RAISED)
+    corners = corners[corners[..., 2].min(axis=1) <= top]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    corners = corners[normal[:, 2] > _GROUND * np.linalg.norm(normal, axis=1)]
+    # At the middle of a cell, not anywhere in it: a crack between two sheets may run through cells that both reach into.
+    middle = [low + cell * (np.arange(size) + 0.5) for low, size in zip(plan.origin, shape, strict=True)]
+    xy = np.stack(np.meshgrid(*middle, indexing="ij"), axis=-1).reshape(-1, 2)
+    lines = np.arange(len(xy)).reshape(shape)
+    for line, z in vertical_hits(corners, lines, xy, origin=plan.origin, cell=cell):
+        np.minimum.at(out, line[z <= top], z[z <= top])
+    return out.reshape(shape)
 
 
 def _interpolated(known: NDArray[np.float64], gaps: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from lyra_core.meshing.columns import vertical_hits
 from lyra_core.simulation.floor import FloorMap, floor_map
 from lyra_core.simulation.protocol import PhysicsEngine
 from lyra_core.types import Mesh
@@ -92,48 +93,9 @@ def probe_without_engine(
     ray_of_cell[rows, columns] = np.arange(len(xy))
     top = np.full(len(xy), -np.inf)
     for _, mesh in world:
-        _cast_down(mesh, floor, xy, start, ray_of_cell, top)
+        corners = mesh.vertices[mesh.faces].astype(np.float64)
+        for ray, z in vertical_hits(corners, ray_of_cell.T, xy, origin=floor.origin, cell=floor.cell):
+            below = z <= start[ray]
+            np.maximum.at(top, ray[below], z[below])
     solid = top >= lowest_floor(floor)[rows, columns] - SINK
     return ProbeReport("geometry only (no physics engine)", len(xy), int(solid.sum()))
-
-
-def _cast_down(
-    mesh: Mesh,
-    floor: FloorMap,
-    xy: NDArray[np.float32],
-    start: NDArray[np.floating],
-    ray_of_cell: NDArray[np.int64],
-    top: NDArray[np.float64],
-) -> None:
-    """Raise top (M,) to the highest up-facing hit below start. Exact: each triangle meets the rays of its cells."""
-    corners = mesh.vertices[mesh.faces].astype(np.float64)
-    cross_z = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    corners, cross_z = corners[cross_z > 0], cross_z[cross_z > 0]
-    first = np.floor((corners[..., :2].min(axis=1) - np.asarray(floor.origin)) / floor.cell).astype(np.int64)
-    last = np.floor((corners[..., :2].max(axis=1) - np.asarray(floor.origin)) / floor.cell).astype(np.int64)
-    sizes = 2 ** np.ceil(np.log2((last - first).max(axis=1, initial=0) + 1)).astype(np.int64)
-    rows, columns = ray_of_cell.shape
-    for size in np.unique(sizes):
-        dy, dx = (g.ravel() for g in np.meshgrid(np.arange(size), np.arange(size), indexing="ij"))
-        members = np.flatnonzero(sizes == size)
-        block = max(1, 1_000_000 // len(dx))
-        for begin in range(0, len(members), block):
-            part = members[begin : begin + block]
-            x, y = first[part, :1] + dx, first[part, 1:] + dy
-            within = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
-            ray = np.where(within, ray_of_cell[np.clip(y, 0, rows - 1), np.clip(x, 0, columns - 1)], -1)
-            triangle, slot = np.nonzero(ray >= 0)
-            rays = ray[triangle, slot]
-            a, b, c = (corners[part[triangle], k] for k in range(3))
-            p = xy[rays].astype(np.float64)
-            area = cross_z[part[triangle]]
-            v = _cross(p - a[:, :2], c - a) / area
-            w = _cross(b - a, p - a[:, :2]) / area
-            z = a[:, 2] + v * (b[:, 2] - a[:, 2]) + w * (c[:, 2] - a[:, 2])
-            hit = (v >= 0) & (w >= 0) & (v + w <= 1) & (z <= start[rays])
-            np.maximum.at(top, rays[hit], z[hit])
-
-
-def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """z of the cross product of the xy parts."""
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]

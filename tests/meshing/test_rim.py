@@ -5,6 +5,7 @@
 import numpy as np
 import pytest
 
+from lyra_core.meshing.columns import vertical_hits
 from lyra_core.meshing.floor import FloorPlan, grid_mesh, slab
 from lyra_core.meshing.rim import crack_patch
 from lyra_core.meshing.sampling import surface_samples
@@ -95,3 +96,46 @@ def test_a_crack_beside_ground_that_waves_above_the_floor_is_closed_too(height):
 def test_a_table_over_the_pit_is_no_ground():
     plan = floor_with_pit()
     assert crack_patch(ground(plan, 2.0, 0.7), plan, max_area=30.0) is None
+
+
+@pytest.mark.parametrize("width", [0.03, 0.06])
+def test_nothing_falls_through_a_crack_that_runs_aslant_through_cells_which_both_sides_reach_into(width):
+    plan = floor_with_pit()
+    low = np.array(plan.origin) + 2.8
+    # Ground of the size of the pit, cut in two by a crack that goes from side to side at an odd slope.
+    cuts = [(0.9 - width / 2, 1.6 - width / 2), (0.9 + width / 2, 1.6 + width / 2)]
+    lower = [(0, 0), (2.4, 0), (2.4, cuts[0][1]), (0, cuts[0][0])]
+    upper = [(0, cuts[1][0]), (2.4, cuts[1][1]), (2.4, 2.4), (0, 2.4)]
+    corners = np.array([*((x, y, -0.1) for x, y in lower), *((x, y, -0.02) for x, y in upper)]) + [*low, 0]
+    body = Mesh(corners.astype(np.float32), np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]], np.int32))
+    patch = crack_patch(body, plan, max_area=30.0)
+    assert patch is not None
+
+    def open_lines(mesh):
+        shape = (300, 300)
+        rng = np.random.default_rng(0)
+        x, y = np.indices(shape).reshape(2, -1) * 0.008 + rng.uniform(0.001, 0.007, (2, 90_000)) + low[:, None]
+        hit = np.zeros(90_000, bool)
+        lines = np.arange(90_000).reshape(shape)
+        triangles = mesh.vertices[mesh.faces].astype(np.float64)
+        origin = (float(low[0]), float(low[1]))
+        for line, z in vertical_hits(triangles, lines, np.stack([x, y], 1), origin=origin, cell=0.008):
+            hit[line] |= z < 0.01
+        return int((~hit).sum())
+
+    assert open_lines(body) > 90_000 * 0.9 * width / 2.4
+    assert open_lines(join(body, patch)) == 0
+
+
+def test_lines_meet_triangles_that_face_up_where_they_are():
+    triangle = np.array([[[0, 0, 1], [4, 0, 1], [0, 4, 3]], [[0, 0, 9], [0, 4, 9], [4, 0, 9]]], float)
+    lines = np.arange(16).reshape(4, 4)
+    xy = np.stack(np.indices((4, 4)), -1).reshape(-1, 2) + 0.25
+    got = np.full(16, np.nan)
+    for line, z in vertical_hits(triangle, lines, xy, origin=(0.0, 0.0), cell=1.0):
+        got[line] = z
+    inside = xy.sum(axis=1) < 4
+    np.testing.assert_allclose(got[inside], 1 + xy[inside, 1] / 2)
+    assert np.isnan(got[~inside]).all()
+    lines[:] = -1
+    assert not [hits for hits in vertical_hits(triangle, lines, xy, origin=(0.0, 0.0), cell=1.0) if len(hits[0])]

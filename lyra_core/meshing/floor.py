@@ -19,6 +19,7 @@ __all__ = ["FloorPlan", "disc", "enclosed_holes", "find_floor", "flatten", "grid
 
 _UP = 0.8  # least z of the normal of a floor face (37 degrees)
 _MAX_CELLS = 14_000  # of the slab; two triangles each
+_MOUTH = 0.2  # [m] half the width of the mouth of an inlet of the floor that is closed
 _LEAST_DROP = 0.3  # [m^2] of lower ground that count as a drop beside the floor
 _STEP = 0.08  # [m] ground this far below the floor is another floor; waves of a learned depth are not
 
@@ -86,6 +87,14 @@ def enclosed_holes(mask: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
     return good[parts]
 
 
+def _without_inlets(solid: NDArray[np.bool_], cell: float, most: int) -> NDArray[np.bool_]:
+    """Holes of up to `most` cells filled, and inlets whose mouth is narrower than twice _MOUTH: a wheel goes over it."""
+    from scipy import ndimage
+
+    closed = np.asarray(ndimage.binary_closing(solid, disc(_MOUTH, cell)), np.bool_) | solid
+    return closed | enclosed_holes(closed, most)
+
+
 def _large_parts(mask: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
     """Without connected parts of fewer than least cells: noise of far floor is no stairwell."""
     from scipy import ndimage
@@ -139,7 +148,7 @@ def find_floor(mesh: Mesh, views: list[View], *, floor_z: float, voxel: float, c
     closed |= enclosed_holes(closed | barrier, most)
     closed |= enclosed_holes(closed, most)
     solid = np.asarray(ndimage.binary_dilation(closed, disc(margin, cell)), np.bool_) & ~below
-    solid |= enclosed_holes(solid, most) & ~below  # the margin itself can close a ring
+    solid = _without_inlets(solid, cell, most) & ~below  # the margin itself can close a ring, or nearly
     rms = float(np.sqrt(np.average(height[floor].mean(axis=1) ** 2, weights=normal[floor, 2])))
     return FloorPlan(floor_z, band, (float(low[0]), float(low[1])), cell, observed, solid, rms)
 

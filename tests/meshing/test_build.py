@@ -318,3 +318,23 @@ def test_a_world_without_floor_still_gets_a_collider():
     world = mesh_from_frames([render(wall, camera)], config=SMALL)
     assert world.figures["floor_area_m2"] == 0
     assert np.abs(_face_centers(world.collision)[:, 0] - 4.0).max() < 0.05
+
+
+def test_an_inlet_of_the_floor_with_a_narrow_mouth_is_closed_and_a_wide_bay_stays():
+    from lyra_core.meshing.floor import _without_inlets
+
+    cell = 0.1
+    solid = np.zeros((60, 60), bool)
+    solid[10:50, 10:50] = True
+    inlet = np.zeros_like(solid)
+    inlet[20:26, 40:46] = True  # 0.6 m wide
+    inlet[22:25, 46:50] = True  # with a mouth of 0.3 m to the outside
+    bay = np.zeros_like(solid)
+    bay[10:16, 20:32] = True  # 1.2 m wide, open on one side
+    drop = np.zeros_like(solid)
+    drop[30:40, 20:40] = True  # a hole larger than may be filled
+    got = _without_inlets(solid & ~(inlet | bay | drop), cell, most=100)
+    assert got[20:26, 40:48].all()
+    assert not got[10:14, 22:30].any()
+    assert not got[32:38, 22:38].any()
+    assert not got[~solid].any()

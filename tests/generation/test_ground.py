@@ -11,8 +11,8 @@ from lyra_core.generation import seed
 from lyra_core.generation.ground import flatten_ground, plane_depth
 from lyra_core.generation.photo import Photo
 from lyra_core.geometry import intrinsics_from_fov, look_at, pixel_rays, unproject
-from lyra_core.models.protocols import DepthEstimate
 from lyra_core.types import Camera
+from tests.generation.told import ToldDepth
 
 SIZE = (320, 192)
 CAMERA = Camera(intrinsics_from_fov(70, *SIZE), look_at(np.array([0, 0, 1.5]), np.array([0, 4, 0.9])), *SIZE)
@@ -78,24 +78,11 @@ def test_no_floor_in_sight_changes_nothing():
     assert np.array_equal(flatten_ground(depth, up), depth)
 
 
-class _Told:
-    """A depth model that says what it is told."""
-
-    name = "told"
-
-    def __init__(self, depth: np.ndarray, confidence: float) -> None:
-        self._answer = DepthEstimate(depth, np.zeros(depth.shape, bool), "metric", confidence=confidence)
-
-    def estimate(self, rgb, *, intrinsics, sky=None) -> DepthEstimate:
-        del rgb, intrinsics, sky
-        return self._answer
-
-
 @pytest.mark.parametrize(("confidence", "times"), [(0.4, 1), (0.7, 1), (0.9, 0)])
 def test_estimated_depth_is_flattened_and_measured_depth_is_not(confidence, times, monkeypatch):
     truth, _ = room()
     calls = []
     monkeypatch.setattr(seed, "flatten_ground", lambda depth, camera: calls.append(camera) or depth)
     photo = Photo(np.full((SIZE[1], SIZE[0], 3), 0.5, np.float32), SIZE, 1.0, (0.0, 0.0), None, ())
-    seed.make_seed(photo, _Told(truth, confidence), seed.SeedOptions(fov=70), np.random.default_rng(0))
+    seed.make_seed(photo, ToldDepth(truth, confidence), seed.SeedOptions(fov=70), np.random.default_rng(0))
     assert len(calls) == times

@@ -14,7 +14,7 @@ from lyra_core.generation.photo import Photo
 from lyra_core.generation.posts import mend_posts
 from lyra_core.geometry import unproject
 from lyra_core.meshing import MeshConfig, mesh_from_frames
-from lyra_core.models.protocols import DepthEstimate
+from tests.generation.told import ToldDepth
 from tests.meshing.analytic import Scene, camera_at, render
 
 HALL = ((-8.0, -1.0, 0.0), (8.0, 20.0, 4.0))
@@ -84,19 +84,6 @@ def test_a_mended_post_is_in_the_mesh_and_a_torn_one_is_not():
     assert found[1] >= 15 > 11 > found[0]
 
 
-class _Told:
-    """A depth model that says what it is told."""
-
-    name = "told"
-
-    def __init__(self, depth: np.ndarray, confidence: float) -> None:
-        self._answer = DepthEstimate(depth, np.zeros(depth.shape, bool), "metric", confidence=confidence)
-
-    def estimate(self, rgb, *, intrinsics, sky=None) -> DepthEstimate:
-        del rgb, intrinsics, sky
-        return self._answer
-
-
 @pytest.mark.parametrize(("confidence", "times"), [(0.4, 1), (0.7, 1), (0.9, 0)])
 def test_estimated_depth_is_mended_and_measured_depth_is_not(confidence, times, monkeypatch):
     calls = []
@@ -104,5 +91,5 @@ def test_estimated_depth_is_mended_and_measured_depth_is_not(confidence, times, 
     frame = view(POST)
     size = (CAMERA.width, CAMERA.height)
     photo = Photo(np.full((*frame.depth.shape, 3), 0.5, np.float32), size, 1.0, (0.0, 0.0), None, ())
-    seed.make_seed(photo, _Told(frame.depth, confidence), seed.SeedOptions(fov=63), np.random.default_rng(0))
+    seed.make_seed(photo, ToldDepth(frame.depth, confidence), seed.SeedOptions(fov=63), np.random.default_rng(0))
     assert len(calls) == times

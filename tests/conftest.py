@@ -13,6 +13,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked gpu skip, saying so, where there is no CUDA device: a plain `pytest` runs anywhere."""
+    if item.get_closest_marker("gpu"):
+        from lyra_core.kernels.cuda import device_count
+
+        if not device_count():
+            pytest.skip("no CUDA device")
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20261121)

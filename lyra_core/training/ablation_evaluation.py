@@ -195,15 +195,15 @@ class AblationReport:
             "rows": self.rows,
             "differences": self.differences,
             "left_out": list(self.left_out),
-            "note": "perceptual, style and frechet: features of our own depth encoder, not LPIPS, not FID",
+            "note": "perceptual, style and frechet: ImageNet features of EfficientNet-Lite0, not LPIPS, not FID",
         }
 
     def text(self) -> str:
         """The table with intervals, and each row against the full model."""
         lines = [
             f"{self.scenes} held-out scenes, {self.seeds} seeds, four views each made one after the other, 192x108;",
-            "mean [95 % interval over scenes]. perceptual, style (to the first view) and frechet are features of our own",
-            "depth encoder (not LPIPS, not FID). rotation and translation: camera by PnP (translation over depth), medians;",
+            "mean [95 % interval over scenes]. perceptual, style (to the first view) and frechet: ImageNet features of",
+            "EfficientNet-Lite0 (not LPIPS, not FID). rotation and translation: camera by PnP (translation over depth), medians;",
             "reprojection: colour difference (0..255) of the same surface in two made views.",
             f"{'':22s}" + "".join(f"{m:>22s}" for m in METRICS) + f"{'frechet (range)':>26s}",
         ]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,8 @@ class LossWeights:
     """Weights of the terms beside the shape of log depth, which has weight 1.
 
     anchored: of the shift, where known depth fixes the unit. copied: of known pixels, beside the unknown ones.
+    relative: of the relative error of depth, beside that of its logarithm. Too far costs more than too near then, as in
+    AbsRel: a wall taken for an opening is off by several times its distance, an opening taken for a wall by less than once.
     """
 
     shift: float = 0.15
@@ -30,6 +33,7 @@ class LossWeights:
     elevation: float = 0.5
     anchored: float = 1.0
     copied: float = 0.5
+    relative: float = 0.0
 
 
 def elevation_target(height: int, width: int, focal: Tensor, center: Tensor, up: Tensor, stride: int) -> Tensor:
@@ -46,6 +50,11 @@ def _median(values: Tensor, valid: Tensor) -> Tensor:
     """(B,) median over valid pixels, 0 where there is none."""
     hidden = values.detach().masked_fill(~valid, float("nan")).flatten(1)
     return torch.nan_to_num(torch.nanmedian(hidden, dim=1).values)
+
+
+def _relative(error: Tensor) -> Tensor:
+    """|exp(error) - 1| of an error of log depth, going on straight where the depth is more than e times too far."""
+    return torch.where(error > 1, math.e * error - 1, torch.expm1(error.clamp(max=1)).abs())
 
 
 def _gradient(error: Tensor, valid: Tensor) -> Tensor:
@@ -86,7 +95,10 @@ def depth_loss(
     weight = valid * (1.0 + weights.edge * (span[:, 0] > _EDGE_JUMP))
     known = torch.zeros_like(valid) if hint is None else hint > 0
     weight = weight * torch.where(known, weights.copied, 1.0)
-    shape = (weight * centred.abs()).sum() / weight.sum().clamp(min=1)
+    off = centred.abs()
+    if weights.relative > 0:
+        off = off + weights.relative * _relative(centred)
+    shape = (weight * off).sum() / weight.sum().clamp(min=1)
     gradient = _gradient(error, valid)
     shifts = (error.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)).abs()
     told = known.flatten(1).any(dim=1)

@@ -169,7 +169,7 @@ class FillReport:
             "size": [192, 108],
             "rows": self.rows,
             "differences": self.differences,
-            "note": "perceptual: features of our own depth encoder, not LPIPS; depth: median |log ratio| in holes; "
+            "note": "perceptual: ImageNet features of EfficientNet-Lite0, not LPIPS; depth: median |log ratio| in holes; "
             "intervals: 95 % bootstrap over scenes; depth of patch: planes continued from the rim",
         }
 
@@ -177,7 +177,7 @@ class FillReport:
         """The table with intervals, and paired differences to the references."""
         lines = [
             f"{self.views} views of {self.scenes} held-out scenes, 192x108; mean [95 % interval over scenes]",
-            "perceptual is a distance of our own depth encoder's features (not LPIPS); depth is the median |log ratio| in",
+            "perceptual is a distance of ImageNet features of EfficientNet-Lite0 (not LPIPS); depth is the median |log ratio| in",
             "holes; sharpness 1 is as sharp as the truth; times are process seconds of one core at this size.",
             f"{'':20s}" + "".join(f"{m:>22s}" for m in METRICS),
         ]

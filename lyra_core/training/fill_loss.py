@@ -14,22 +14,34 @@ from lyra_core.models.depth.encoder import Encoder
 
 __all__ = ["FillWeights", "PatchCritic", "adversary_loss", "critic_loss", "fill_loss"]
 
+_SMALL = 4e-4  # of squared error in [-1, 1]: (0.01 of the range)^2
 _TAPS = 3  # features at 1/2, 1/4 and 1/8
 
 
 @dataclass(frozen=True, slots=True)
 class FillWeights:
-    """Weights: squared error (beside 1 x absolute), depth, gradient, perceptual; adversary is switched on late."""
+    """Weights: squared error (beside 1 x absolute), depth, gradient, perceptual; adversary is switched on late.
+
+    ratio: of the logarithm of each sample's own squared error, which is its PSNR but for a factor: a view of plain walls
+    counts as much as one of leaves.
+    """
 
     square: float = 1.0
     depth: float = 0.5
     gradient: float = 0.5
     perceptual: float = 0.1
     adversary: float = 0.02
+    ratio: float = 0.0
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
     return (values * weight).sum() / weight.sum().clamp_min(1.0)
+
+
+def _ratio(square: Tensor, hole: Tensor) -> Tensor:
+    """Mean over the samples of the logarithm of their squared error in holes; a hundredth of the range is no error."""
+    error = (square * hole).sum(dim=(1, 2, 3)) / hole.sum(dim=(1, 2, 3)).clamp_min(1.0)
+    return (error + _SMALL).log().mean()
 
 
 def _steps(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,12 +73,16 @@ def fill_loss(
     """
     difference = made - truth
     colour = _mean(difference[:, :3].abs().mean(dim=1, keepdim=True), hole)
-    square = _mean(difference[:, :3].square().mean(dim=1, keepdim=True), hole)
+    squared = difference[:, :3].square().mean(dim=1, keepdim=True)
+    square = _mean(squared, hole)
     depth = _mean(difference[:, 3:].abs(), hole * valid)
     across, down = _steps(difference[:, :3])
     gradient = _mean(across.abs().mean(1, True), hole[..., 1:]) + _mean(down.abs().mean(1, True), hole[..., 1:, :])
     loss = colour + weights.square * square + weights.depth * depth + weights.gradient * gradient
     terms = {"colour": colour, "square": square, "depth": depth, "gradient": gradient}
+    if weights.ratio > 0:
+        terms["ratio"] = _ratio(squared, hole)
+        loss = loss + weights.ratio * terms["ratio"]
     if encoder is not None and weights.perceptual > 0:
         perceptual = _perceptual(encoder, made[:, :3], truth[:, :3], hole)
         loss = loss + weights.perceptual * perceptual

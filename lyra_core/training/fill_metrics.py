@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""How good a filled picture is: errors in holes, sharpness, and distances of features of our own depth encoder.
+"""How good a filled picture is: errors in holes, sharpness, and distances of ImageNet features.
 
-The feature distances are not LPIPS and not FID: they use the encoder of the depth model that ships, so they can be
-computed without weights of others and compare only with themselves.
+The feature distances are not LPIPS and not FID, and compare only with themselves. They use the EfficientNet-Lite0 that is
+frozen inside the video model, as it came from ImageNet: training either model does not change the measure.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TAPS = 4  # features at 1/2 to 1/16
 
 @cache
 def _encoder() -> Encoder:
-    from lyra_core.models.depth.weights import default_folder, read_network
+    from lyra_core.models.video.embedded.weights import default_folder, read_network
 
     return read_network(default_folder()).encoder
 
@@ -80,7 +80,7 @@ def picture_features(rgb: _F32) -> NDArray[np.float64]:
 
 
 def frechet_distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Frechet distance of Gaussians fitted to two sets of features (N, C): as FID, but of our own features."""
+    """Frechet distance of Gaussians fitted to two sets of features (N, C): as FID, but of these features."""
     from scipy.linalg import sqrtm
 
     def fit(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

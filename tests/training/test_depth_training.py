@@ -119,6 +119,22 @@ def test_a_common_factor_costs_only_the_shift_term():
     assert float(scaled["gradient"]) == pytest.approx(0.0, abs=1e-5)
 
 
+def test_relative_error_punishes_too_far_more_than_too_near():
+    depth = torch.full((1, 32, 32), 4.0)
+    rest = torch.full((1, 32, 32), -9.0), torch.zeros(1, 8, 8)
+    weights = LossWeights(shift=0, gradient=0, edge=0, sky=0, elevation=0, relative=1)
+
+    def loss(off: float) -> float:
+        log = depth.log().clone()
+        log[:, :8] += off  # a quarter of the picture: its median stays
+        return float(depth_loss((log, *rest), depth, rest[1], weights)[0])
+
+    near, far = loss(-np.log(3)), loss(np.log(3))
+    assert far - near == pytest.approx(0.25 * (np.e * np.log(3) - 1 - (1 - 1 / 3)), rel=1e-3)
+    assert loss(np.log(1.1)) == pytest.approx(0.25 * (np.log(1.1) + 0.1), rel=1e-3)
+    assert np.isfinite(loss(30.0))  # no exponential of a prediction that is far off
+
+
 def test_the_elevation_of_the_centre_ray_is_the_pitch():
     up = torch.tensor([[0.0, -np.cos(0.3), np.sin(0.3)]], dtype=torch.float32)
     target = elevation_target(48, 48, torch.full((1, 2), 60.0), torch.full((1, 2), 24.0), up, 16)

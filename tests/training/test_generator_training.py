@@ -171,6 +171,22 @@ def test_the_loss_looks_at_holes_only():
     assert float(critic_loss(PatchCritic(8), truth, truth, hole)) > 0
 
 
+def test_ratio_weighs_a_plain_view_as_much_as_a_busy_one():
+    """Halving the error of either of two samples lowers it by the same, and it falls with the mean PSNR."""
+    truth, hole = torch.zeros(2, 4, 16, 16), torch.ones(2, 1, 16, 16)
+    both = FillWeights(square=0, depth=0, gradient=0, ratio=1)
+    neither = FillWeights(square=0, depth=0, gradient=0)
+
+    def ratio(plain: float, busy: float) -> float:
+        made = torch.tensor([plain, busy]).view(2, 1, 1, 1).expand_as(truth)
+        with_it, without = (fill_loss(made, truth, hole, hole, w, None)[0] for w in (both, neither))
+        return float(with_it - without)
+
+    whole = ratio(0.2, 0.8)
+    assert whole - ratio(0.1, 0.8) == pytest.approx(whole - ratio(0.2, 0.4), abs=0.02)
+    assert whole - ratio(0.1, 0.8) == pytest.approx(np.log(4) / 2, abs=0.02)
+
+
 def test_no_data_is_refused_by_name(tmp_path):
     with pytest.raises(ConfigError, match="view_clusters"):
         open_stores(tmp_path, "train")

@@ -100,32 +100,40 @@ def _pixels(canvas) -> _Picture:  # noqa: ANN001 - matplotlib type
 
 
 def path_plot(path: CameraPath, frames: Sequence[Frame]) -> _Picture:
-    """The path from above over the surface points that the frames see, coloured by height."""
+    """The path from above over the surface points that the frames see, coloured by height.
+
+    Whichever of x and y is longer lies across the picture, which is as high as the other needs.
+    """
     from lyra_core.geometry import unproject
 
-    figure, canvas, axes = _canvas(7.2, 5.6)
-    clouds = []
+    clouds = [path.centers.astype(np.float32)]
     for frame in frames:
         step = (slice(None, None, 6), slice(None, None, 6))
         ok = (frame.depth > 0)[step]
         clouds.append(unproject(frame.depth, frame.camera)[step][ok])
-    points = np.concatenate(clouds) if clouds else np.zeros((0, 3), np.float32)
-    if len(points):
-        near = np.linalg.norm(points[:, :2] - path.centers[:, :2].mean(axis=0), axis=1)
-        points = points[near <= np.quantile(near, 0.97)]
-        order = np.argsort(points[:, 2], kind="stable")
-        shown = axes.scatter(*points[order, :2].T, c=np.clip(points[order, 2], -0.5, 3.0), s=1.2, cmap="viridis")
-        figure.colorbar(shown, ax=axes, label="height over the floor [m]", shrink=0.8)
-    x, y = path.centers[:, 0], path.centers[:, 1]
-    axes.plot(x, y, color="#e5484d", lw=2)
+    points = np.concatenate(clouds)
+    near = np.linalg.norm(points[:, :2] - path.centers[:, :2].mean(axis=0), axis=1)
+    points = points[near <= np.quantile(near, 0.97)]
+    span = np.maximum(np.ptp(points[:, :2], axis=0), 0.5)
+    across, up = (1, 0) if span[1] > span[0] else (0, 1)
+    figure, canvas, axes = _canvas(7.6, float(np.clip(5.4 * span[up] / span[across] + 0.9, 2.6, 5.6)))
+    order = np.argsort(points[:, 2], kind="stable")
+    height = np.clip(points[order, 2], -0.5, 3.0)
+    shown = axes.scatter(points[order, across], points[order, up], c=height, s=1.2, cmap="viridis")
+    figure.colorbar(shown, ax=axes, label="height over the floor [m]")
+    line = path.centers
+    axes.plot(line[:, across], line[:, up], color="#e5484d", lw=2)
     step = max(1, len(path) // 12)
-    forward = path.world_from_camera[::step, :2, 2]
-    axes.quiver(x[::step], y[::step], forward[:, 0], forward[:, 1], color="#e5484d", width=0.004, scale=22)
-    axes.plot(x[0], y[0], "o", color="#18794e", ms=8, label="photo")
-    axes.plot(x[-1], y[-1], "s", color="#1d2430", ms=7, label="last frame")
+    forward = path.world_from_camera[::step, :3, 2]
+    arrows = (line[::step, across], line[::step, up], forward[:, across], forward[:, up])
+    axes.quiver(*arrows, angles="xy", color="#e5484d", width=0.004, scale=22)
+    axes.plot(line[0, across], line[0, up], "o", color="#18794e", ms=8, label="photo")
+    axes.plot(line[-1, across], line[-1, up], "s", color="#1d2430", ms=7, label="last frame")
     axes.set_aspect("equal")
-    axes.set_xlabel("x [m]")
-    axes.set_ylabel("y [m]")
+    axes.set_xlabel(f"{'xy'[across]} [m]")
+    axes.set_ylabel(f"{'xy'[up]} [m]")
+    if across == 1:
+        axes.invert_yaxis()  # seen from above, x points down where y points right
     axes.legend(loc="upper right", framealpha=0.9)
     return _pixels(canvas)
 

@@ -97,7 +97,9 @@ def depth_loss(
     weight = weight * torch.where(known, weights.copied, 1.0)
     off = centred.abs()
     if weights.relative > 0:
-        off = off + weights.relative * _relative(centred)
+        # It would rather have all depth nearer; a shift of the whole is what `scale` alone decides.
+        mean = (error.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1))[:, None, None]
+        off = off + weights.relative * _relative((centred - (mean - mean.detach())) * valid)
     shape = (weight * off).sum() / weight.sum().clamp(min=1)
     gradient = _gradient(error, valid)
     shifts = (error.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)).abs()

@@ -135,6 +135,18 @@ def test_relative_error_punishes_too_far_more_than_too_near():
     assert np.isfinite(loss(30.0))  # no exponential of a prediction that is far off
 
 
+def test_relative_error_does_not_bring_the_whole_nearer():
+    generator = torch.Generator().manual_seed(0)
+    depth = torch.full((1, 32, 32), 4.0)
+    rest = torch.full((1, 32, 32), -9.0), torch.zeros(1, 8, 8)
+    whole = torch.zeros((), requires_grad=True)
+    log = depth.log() + 0.5 * torch.randn(1, 32, 32, generator=generator) + whole
+    for relative, limit in ((0.0, 0.02), (1.0, 0.02)):
+        weights = LossWeights(shift=0, gradient=0, edge=0, sky=0, elevation=0, relative=relative)
+        loss = depth_loss((log, *rest), depth, rest[1], weights)[0]
+        assert abs(float(torch.autograd.grad(loss, whole, retain_graph=True)[0])) < limit
+
+
 def test_the_elevation_of_the_centre_ray_is_the_pitch():
     up = torch.tensor([[0.0, -np.cos(0.3), np.sin(0.3)]], dtype=torch.float32)
     target = elevation_target(48, 48, torch.full((1, 2), 60.0), torch.full((1, 2), 24.0), up, 16)

@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 
 from lyra_core.training.view_store import View
 
-__all__ = ["Sample", "augment", "degrade", "noise_field", "random_sky"]
+__all__ = ["Sample", "augment", "degrade", "noise_field", "overexpose", "random_sky"]
+
+_BLOWN = 0.15  # share of the views with little sky that get too much light
+_LITTLE_SKY = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +115,19 @@ def _replace_sky(
     return (image + cover * (view - image)).astype(np.float32)
 
 
+def overexpose(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Too much light, (H, W, 3) float32 in and out, above 1 where it is blown out: white walls are not sky.
+
+    In half of the cases it comes from one side, as through a window behind the camera.
+    """
+    bright = float(np.quantile(image.max(axis=2), rng.uniform(0.45, 0.95)))
+    height, width = image.shape[:2]
+    gain = np.full((height, width), np.clip(rng.uniform(0.9, 1.3) / max(bright, 1e-3), 1.0, 6.0), np.float32)
+    if rng.uniform() < 0.5:
+        gain *= np.exp(np.float32(rng.uniform(0.5, 2.0)) * (noise_field(height, width, 1, rng) - np.float32(0.5)))
+    return (image * gain[..., None]).astype(np.float32)
+
+
 def degrade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """Colours, tone and faults of a camera; (H, W, 3) float32 in and out, clipped to [0, 1]."""
     image = np.clip(image, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.25)))
@@ -154,5 +170,8 @@ def augment(
         sample = _flip(sample)
     if change is not None:
         sample = change(sample, rng)
-    image = degrade(_replace_sky(sample.image, sample.depth, rng), rng)
+    image = _replace_sky(sample.image, sample.depth, rng)
+    if rng.uniform() < _BLOWN and np.isinf(sample.depth).mean() < _LITTLE_SKY:
+        image = overexpose(image, rng)
+    image = degrade(image, rng)
     return Sample(image, sample.depth, sample.focal, sample.center, sample.up)

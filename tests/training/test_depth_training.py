@@ -18,7 +18,7 @@ from lyra_core.errors import ConfigError, InputError
 from lyra_core.models.depth.encoder import Encoder
 from lyra_core.models.depth.upsample import snap_edges
 from lyra_core.training import depth_evaluation, depth_training
-from lyra_core.training.depth_augment import augment
+from lyra_core.training.depth_augment import augment, overexpose
 from lyra_core.training.depth_loss import LossWeights, depth_loss, elevation_target
 from lyra_core.training.depth_metrics import affine_r2, depth_errors, edge_sharpness, flying_share
 from lyra_core.training.depth_training import make_batch, rate_factor
@@ -145,6 +145,17 @@ def test_relative_error_does_not_bring_the_whole_nearer():
         weights = LossWeights(shift=0, gradient=0, edge=0, sky=0, elevation=0, relative=relative)
         loss = depth_loss((log, *rest), depth, rest[1], weights)[0]
         assert abs(float(torch.autograd.grad(loss, whole, retain_graph=True)[0])) < limit
+
+
+def test_overexposure_blows_out_what_is_bright_and_darkens_nothing_much():
+    rng = np.random.default_rng(0)
+    wall = np.full((48, 64, 3), 0.6, np.float32)
+    wall[24:] = 0.15  # a darker floor
+    blown = [overexpose(wall, rng) for _ in range(40)]
+    assert all(np.isfinite(image).all() and image.dtype == np.float32 for image in blown)
+    assert np.mean([(image[:24] >= 1).mean() for image in blown]) > 0.5  # the wall mostly
+    assert np.mean([(image[24:] >= 1).mean() for image in blown]) < 0.4  # the floor seldom
+    assert min(image.mean() for image in blown) > 0.8 * wall.mean()
 
 
 def test_the_elevation_of_the_centre_ray_is_the_pitch():

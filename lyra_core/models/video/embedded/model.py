@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["EmbeddedVideo", "working_size"]
 
 _CELL = 8  # the network's pictures have sides that are multiples of this
-_RIM = 1.0  # [px of the network] over which the classical base hands over to the network
+_RIM = 0.5  # [px of the network] over which the classical base hands over to the network
 _EVEN = 1.5  # [px of the network] by which its relief is blurred: its patches are 4 wide
 _COARSE = 6.0  # [px of the network] what is coarser than this comes from the network, the rest from patches
 _GUIDED = TextureSettings(guess_weight=0.25)

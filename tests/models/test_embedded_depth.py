@@ -13,9 +13,9 @@ from lyra_core.errors import InputError, ModelError
 from lyra_core.models.depth import embedded
 from lyra_core.models.depth.embedded import EmbeddedDepth
 from lyra_core.models.depth.encoder import Encoder, fold_imagenet_weights
-from lyra_core.models.depth.inference import NetworkOutput, fit_up, working_size
+from lyra_core.models.depth.inference import NetworkOutput, fit_up, run_mirrored, run_network, working_size
 from lyra_core.models.depth.network import DepthNetwork, Shape, ray_grid
-from lyra_core.models.depth.upsample import blend_detail, sky_mask, snap_edges, upsample_log_depth
+from lyra_core.models.depth.upsample import agreed_detail, blend_detail, sky_mask, snap_edges, upsample_log_depth
 from lyra_core.models.depth.weights import CONFIG_FILE, WEIGHTS_FILE, default_folder, write_weights
 from lyra_core.models.protocols import DepthModel
 
@@ -252,6 +252,37 @@ def test_only_large_sky_above_the_horizon_counts_and_nothing_small_hangs_in_it()
     mask = sky_mask(sky, photo, elevation)
     assert mask[:46].all()
     assert not mask[54:].any()
+
+
+def test_detail_that_the_mirrored_picture_does_not_see_is_left_out():
+    layout = np.zeros((48, 96), np.float32)
+    first, second = np.zeros((96, 192), np.float32), np.zeros((96, 192), np.float32)
+    for detail in (first, second):
+        detail[30:50, 20:40] = -0.5  # a thing that both see
+    second[30:50, 20:40] = -0.4  # one of them less near
+    first[60:80, 140:160] = -0.5  # a thing that one sees
+    both = agreed_detail(layout, first, second, 1 / 24)
+    there, phantom = both[36:44, 26:34], both[66:74, 146:154]
+    assert there.max() < -0.12  # what is smoother than the scale stays the layout's
+    np.testing.assert_allclose(phantom, 0, atol=0.02)
+    # The same twice is the plain blend.
+    np.testing.assert_allclose(
+        agreed_detail(layout, first, first, 1 / 24), blend_detail(layout, first, 1 / 24), atol=1e-6
+    )
+
+
+def test_the_mirrored_pass_sees_the_same_place():
+    """A network without weights of its own is not symmetric; its mirrored pass is that of the mirrored picture."""
+    torch.manual_seed(0)
+    network = DepthNetwork().eval()
+    rgb = np.random.default_rng(0).random((96, 128, 3), dtype=np.float32)
+    lens = np.array([[100.0, 0, 50.0], [0, 100.0, 48.0], [0, 0, 1]])
+    other = np.array([[100.0, 0, 78.0], [0, 100.0, 48.0], [0, 0, 1]])
+    there = run_mirrored(network, rgb, lens, pixels=96 * 128)
+    plain = run_network(network, np.ascontiguousarray(rgb[:, ::-1]), other, pixels=96 * 128)
+    np.testing.assert_array_equal(there.log_depth[:, ::-1], plain.log_depth)
+    np.testing.assert_array_equal(there.sky[:, ::-1], plain.sky)
+    np.testing.assert_allclose(there.up * [-1, 1, 1], plain.up)
 
 
 def test_detail_keeps_its_edges_and_takes_the_layout_of_the_coarse_pass():

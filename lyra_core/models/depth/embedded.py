@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
 from lyra_core.models.depth.sky import sky_mask as plain_sky
-from lyra_core.models.depth.upsample import blend_detail, sky_mask, snap_edges, upsample_log_depth
+from lyra_core.models.depth.upsample import agreed_detail, sky_mask, snap_edges, upsample_log_depth
 from lyra_core.models.depth.weights import completes, default_folder, read_network
 from lyra_core.models.protocols import DepthEstimate
 
@@ -40,7 +40,8 @@ class EmbeddedDepth:
     ----------
     folder: where depth.safetensors and config.json lie; None: the weights that ship with the checkout.
     coarse, fine: working resolutions in pixels of the pass that decides layout, sky and gravity, and of the pass that
-        adds detail (Miangoleh et al. 2021, "Boosting Monocular Depth", as one linear blend); fine = 0 leaves it out.
+        adds detail (Miangoleh et al. 2021, "Boosting Monocular Depth", as one linear blend), as far as the photo and its
+        mirror image agree on it; fine = 0 leaves it out.
     beside: further resolutions whose layout is averaged with that of the coarse pass; () leaves them out.
     flip: average the coarse pass with that of the mirrored photo.
 
@@ -135,17 +136,22 @@ class EmbeddedDepth:
     def _run(
         self, rgb: NDArray[np.float32], intrinsics: NDArray[np.float64], known: NDArray[np.float32] | None
     ) -> NetworkOutput:
-        from lyra_core.models.depth.inference import run_network
+        from lyra_core.models.depth.inference import run_mirrored, run_network
 
         first = run_network(self._network, rgb, intrinsics, pixels=self._coarse, flip=self._flip, hint=known)
         others = [run_network(self._network, rgb, intrinsics, pixels=size, hint=known) for size in self._beside]
         layout = _mean([first, *others])
         if self._fine <= self._coarse:
             return layout
-        detail = run_network(self._network, rgb, intrinsics, pixels=self._fine, hint=known)
-        either = np.maximum(cv2.resize(layout.sky, detail.sky.shape[::-1], interpolation=cv2.INTER_LINEAR), detail.sky)
-        blended = blend_detail(layout.log_depth, detail.log_depth, _LAYOUT_SCALE)
-        return replace(layout, log_depth=blended, sky=np.asarray(either, np.float32))
+        both = [
+            run(self._network, rgb, intrinsics, pixels=self._fine, hint=known) for run in (run_network, run_mirrored)
+        ]
+        size = both[0].sky.shape[::-1]
+        sky = np.maximum(
+            cv2.resize(layout.sky, size, interpolation=cv2.INTER_LINEAR), (both[0].sky + both[1].sky) / np.float32(2)
+        )
+        blended = agreed_detail(layout.log_depth, both[0].log_depth, both[1].log_depth, _LAYOUT_SCALE)
+        return replace(layout, log_depth=blended, sky=np.asarray(sky, np.float32))
 
 
 def _mean(runs: Sequence[NetworkOutput]) -> NetworkOutput:

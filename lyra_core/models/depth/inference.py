@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lyra_core.models.depth.network import DepthNetwork
 
-__all__ = ["NetworkOutput", "run_network", "working_size"]
+__all__ = ["NetworkOutput", "run_mirrored", "run_network", "working_size"]
 
 _STRIDE = 32
 
@@ -104,3 +104,20 @@ def run_network(
     log_depth, sky, tilt = log_depth.cpu(), sky.cpu(), tilt.cpu()
     up, spread = fit_up(tilt[0].numpy(), (focal[0], focal[1]), (center[0], center[1]))
     return NetworkOutput(log_depth[0].numpy(), torch.sigmoid(sky[0]).numpy(), up, spread)
+
+
+def run_mirrored(
+    network: DepthNetwork,
+    rgb: NDArray[np.float32],
+    intrinsics: NDArray[np.float64],
+    *,
+    pixels: int,
+    hint: NDArray[np.float32] | None = None,
+) -> NetworkOutput:
+    """What the network says of the mirrored picture, mirrored back; parameters as in `run_network`."""
+    turned = intrinsics.copy()
+    turned[0, 2] = rgb.shape[1] - intrinsics[0, 2]
+    told = None if hint is None else np.ascontiguousarray(hint[:, ::-1])
+    found = run_network(network, np.ascontiguousarray(rgb[:, ::-1]), turned, pixels=pixels, hint=told)
+    log_depth, sky = (np.ascontiguousarray(each[:, ::-1]) for each in (found.log_depth, found.sky))
+    return NetworkOutput(log_depth, sky, found.up * [-1.0, 1.0, 1.0], found.up_spread)

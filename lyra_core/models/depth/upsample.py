@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blend_detail", "sky_mask", "snap_edges", "upsample_log_depth"]
+__all__ = ["agreed_detail", "blend_detail", "sky_mask", "snap_edges", "upsample_log_depth"]
 
 _JUMP = 0.10  # of log depth within a 3x3 neighbourhood: a discontinuity, not a slanted wall
 _COLOUR_SIGMA = 0.07  # sRGB distance at which two pixels are probably different things
@@ -163,6 +163,21 @@ def _fill(sky: NDArray[np.bool_]) -> NDArray[np.bool_]:
     rim = cv2.dilate(sky.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     touches = np.bincount(labels[rim & ~sky], minlength=len(figures)) > 0
     return sky | (loose & touches)[labels]
+
+
+def agreed_detail(
+    layout: NDArray[np.float32], first: NDArray[np.float32], second: NDArray[np.float32], scale: float
+) -> NDArray[np.float32]:
+    """`blend_detail` of two opinions on the detail, of which only that is kept on which both agree.
+
+    Where both say nearer, or both farther, than the layout, the smaller step counts; where they contradict each other the
+    layout does. An edge is in both; a thing that one alone sees on a bare floor is not there.
+    """
+    height, width = first.shape
+    smooth = cv2.resize(layout, (width, height), interpolation=cv2.INTER_LINEAR)
+    a, b = (blend_detail(layout, each, scale) - smooth for each in (first, second))
+    step = np.where(np.abs(a) < np.abs(b), a, b)
+    return np.where(a * b > 0, smooth + step, smooth).astype(np.float32)
 
 
 def blend_detail(layout: NDArray[np.float32], detail: NDArray[np.float32], scale: float) -> NDArray[np.float32]:

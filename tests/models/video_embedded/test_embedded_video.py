@@ -25,7 +25,6 @@ from lyra_core.models.video.embedded.hybrid import (
     even_relief,
     feathered,
     hole_box,
-    rim_blend,
     rim_correction,
     rim_samples,
 )
@@ -201,16 +200,6 @@ def test_a_large_view_is_shrunk_to_the_same_small_one():
     assert np.abs(a.rgb - b.rgb)[both].mean() < 0.03
     solid = both & np.isfinite(a.depth) & np.isfinite(b.depth)
     assert np.median(np.abs(a.depth / b.depth - 1)[solid]) < 0.02
-
-
-def test_a_fill_starts_at_the_rim_as_the_classical_one_and_becomes_the_networks():
-    known = np.zeros((20, 40), bool)
-    known[:, :10] = True
-    base, made = np.full((20, 40, 4), 0.2, np.float32), np.full((20, 40, 4), 0.8, np.float32)
-    whole = rim_blend(made, base, known, 1.0)
-    assert whole[10, 10, 0] < 0.65
-    assert whole[10, 30, 0] == pytest.approx(0.8, abs=1e-3)
-    assert (whole[known] == 0.8).all()  # what is known is not touched
 
 
 def test_detail_of_a_flat_picture_is_nothing():

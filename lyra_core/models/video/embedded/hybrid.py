@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["detail_of", "enlarge", "even_relief", "feathered", "hole_box", "rim_blend", "rim_correction", "rim_samples"]
+__all__ = ["detail_of", "enlarge", "even_relief", "feathered", "hole_box", "rim_correction", "rim_samples"]
 
 _F32 = NDArray[np.float32]
 
@@ -108,18 +108,6 @@ def rim_correction(difference: _F32, known: NDArray[np.bool_], reach: float) -> 
         small = cv2.copyMakeBorder(small, 0, short[0], 0, short[1], cv2.BORDER_REPLICATE)
     whole = cv2.resize(small, (small.shape[1] * step, small.shape[0] * step), interpolation=cv2.INTER_LINEAR)
     return np.asarray(whole[:height, :width], np.float32)
-
-
-def rim_blend(made: _F32, base: _F32, known: NDArray[np.bool_], reach: float) -> _F32:
-    """A made view (H, W, C) that starts at the rim of its holes as the classical base, which joins the known pixels.
-
-    reach: [px] distance over which the base's share falls to 37 %. A network that errs in brightness leaves no edge.
-    """
-    if known.all() or not known.any() or reach <= 0:
-        return made
-    distance = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 5)
-    share = np.exp(-distance / np.float32(reach))[..., None].astype(np.float32)
-    return np.where(known[..., None], made, made + share * (base - made)).astype(np.float32)
 
 
 def even_relief(made: _F32, base: _F32, known: NDArray[np.bool_], sigma: float) -> _F32:

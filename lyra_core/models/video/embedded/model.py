@@ -33,7 +33,6 @@ from lyra_core.models.video.embedded.hybrid import (
     enlarge,
     even_relief,
     hole_box,
-    rim_blend,
     rim_correction,
     rim_samples,
 )
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
 __all__ = ["EmbeddedVideo", "working_size"]
 
 _CELL = 8  # the network's pictures have sides that are multiples of this
-_RIM = 0.5  # [px of the network] over which the classical base hands over to the network
 _EVEN = 1.5  # [px of the network] by which its relief is blurred: its patches are 4 wide
 _COARSE = 6.0  # [px of the network] what is coarser than this comes from the network, the rest from patches
 _GUIDED = TextureSettings(guess_weight=0.25)
@@ -201,9 +199,8 @@ class EmbeddedVideo:
             torch.set_num_threads(threads)
         made, base = (np.ascontiguousarray(x.transpose(1, 2, 0)) for x in (made, inputs.base[0].numpy()))
         made[..., 3] = even_relief(made[..., 3], base[..., 3], view.known, _EVEN)
-        whole = rim_blend(made, base, view.known, _RIM)
-        whole[..., :3] = whole[..., :3] * np.float32(0.5) + np.float32(0.5)
-        return whole, view.scale
+        made[..., :3] = made[..., :3] * np.float32(0.5) + np.float32(0.5)
+        return made, view.scale
 
 
 def _classical(guide: Guide, known: NDArray[np.bool_]) -> tuple[NDArray[np.float32], float]:

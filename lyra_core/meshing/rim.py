@@ -17,6 +17,7 @@ __all__ = ["crack_patch"]
 _FINE = 0.025  # [m] cells at most this wide: nothing falls between two of them
 _GROUND = 0.3  # least z of the normal of what carries (73 degrees)
 _RAISED = 0.15  # [m] ground up to this far above the floor is walked on (and floor to the drop test)
+_SUNK = 0.15  # [m] ground farther below the floor than this, in a trench as narrow as a gap, is a gap
 _BRIDGE = 0.15  # [m] gaps up to twice this are closed even where they lead out of the world
 _UNDER = 0.002  # [m] below what it joins, so that the joined surface stays on top
 _RELAX = 60  # rounds of averaging: the ground in a crack slopes from one side to the other
@@ -36,7 +37,11 @@ def crack_patch(body: Mesh, plan: FloorPlan, *, max_area: float) -> Mesh | None:
     covered = solid | ground
     closed = np.asarray(ndimage.binary_closing(covered, disc(_BRIDGE, cell)), np.bool_) | covered
     closed |= enclosed_holes(closed, int(max_area / cell**2))
-    gaps = closed & ~covered
+    # Sheets that fall away between two that carry: what rolls in follows them out of the world.
+    sunk = ground & (lowest < plan.height - _SUNK)
+    wide = ndimage.binary_dilation(ndimage.binary_opening(sunk, disc(_BRIDGE, cell)), disc(_BRIDGE, cell))
+    trench = sunk & ~np.asarray(wide, np.bool_)
+    gaps = (closed & ~covered) | trench
     parts = np.zeros(gaps.shape, np.int32)
     ndimage.label(gaps, output=parts)
     beside = np.zeros(int(parts.max()) + 1, np.bool_)
@@ -45,8 +50,9 @@ def crack_patch(body: Mesh, plan: FloorPlan, *, max_area: float) -> Mesh | None:
     gaps &= beside[parts]
     if not gaps.any():
         return None
-    known = np.where(solid, np.minimum(lowest, plan.height), lowest)
-    heights = _interpolated(known, gaps)
+    beneath = np.where(lowest < plan.height - _SUNK, plan.height, np.minimum(lowest, plan.height))
+    known = np.where(solid, beneath, lowest)  # a sheet far under the floor is not what a patch joins
+    heights = _interpolated(np.where(gaps, np.inf, known), gaps)
     cells = np.asarray(ndimage.binary_dilation(gaps, np.ones((3, 3))), np.bool_) & (gaps | covered)
     # A corner takes the lowest of its cells, so that no edge of the patch stands above what it joins.
     field = np.where(cells, heights, np.inf)

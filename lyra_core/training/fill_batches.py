@@ -16,7 +16,7 @@ from torch import Tensor
 from lyra_core.errors import ConfigError
 from lyra_core.models.video.embedded.base import decode_depth
 from lyra_core.models.video.embedded.flow import NOISE, sample
-from lyra_core.models.video.embedded.network import FillNetwork, Inputs
+from lyra_core.models.video.embedded.network import PAST_ORIGIN_X, PAST_RAY_X, FillNetwork, Inputs
 from lyra_core.models.video.embedded.tensors import stack_inputs, view_arrays
 from lyra_core.training.fill_samples import Filled, FillSample, cluster_sample, warped_back
 from lyra_core.training.view_clusters import ClusterStore
@@ -25,7 +25,6 @@ from lyra_core.training.view_store import ViewStore
 __all__ = ["FillBatch", "Stores", "fill_with", "make_batch", "open_stores", "stack_samples"]
 
 _KINDS = ("levels", "outdoors", "rooms", "nexuiz", "furnished", "ufo")
-_PAST_RAY_X, _PAST_ORIGIN_X = 5, 8  # channels of a past frame whose sign is that of x
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +60,8 @@ class FillBatch:
             rgb = (((view[:, :3] / 2 + 0.5).clamp(0, 1) ** tone) * gain).clamp(0, 1) * 2 - 1
             return torch.cat([rgb, view[:, 3:]], dim=1)
 
-        past = mirror(i.past, _PAST_RAY_X, _PAST_ORIGIN_X)
-        there = past[:, :, _PAST_RAY_X:].abs().amax(dim=(2, 3, 4), keepdim=True) > 0  # a missing frame is all zeros
+        past = mirror(i.past, PAST_RAY_X, PAST_ORIGIN_X)
+        there = past[:, :, PAST_RAY_X:].abs().amax(dim=(2, 3, 4), keepdim=True) > 0  # a missing frame is all zeros
         pasts = [torch.where(there[:, k], colour(past[:, k]), past[:, k]) for k in range(past.shape[1])]
         base = colour(mirror(i.base)).contiguous(memory_format=torch.channels_last)
         past = torch.stack(pasts, dim=1) if pasts else past

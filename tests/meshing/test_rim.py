@@ -139,3 +139,23 @@ def test_lines_meet_triangles_that_face_up_where_they_are():
     assert np.isnan(got[~inside]).all()
     lines[:] = -1
     assert not [hits for hits in vertical_hits(triangle, lines, xy, origin=(0.0, 0.0), cell=1.0) if len(hits[0])]
+
+
+@pytest.mark.parametrize(("cells", "closed"), [(1, True), (4, False)])
+def test_a_narrow_trench_is_closed_and_a_wide_one_is_not(cells, closed):
+    """Between two parts of the floor a sheet lies half a metre down: 0.2 m wide it is a crack, 0.8 m wide a ditch."""
+    solid = np.ones((40, 40), np.bool_)
+    solid[18 : 18 + cells, 10:30] = False
+    plan = FloorPlan(0.0, 0.02, (1.0, -3.0), CELL, solid, solid, 0.0)
+    n = cells * 5 + 2  # a cell of 0.04 m more at either side: the sheet goes on under the floor
+    sheet = grid_mesh(
+        np.ones((n, 102), np.bool_),
+        np.full((n + 1, 103), -0.5),
+        (1.0 + 18 * CELL - 0.04, -3.0 + 10 * CELL - 0.04),
+        0.04,
+    )
+    patch = crack_patch(sheet, plan, max_area=30.0)
+    joined = join(slab(plan), sheet) if patch is None else join(join(slab(plan), sheet), patch)
+    top = seen_from_above(joined, plan)
+    assert (top[75 : 75 + 4 * (cells - 1), 50:110] < -0.4).all() or closed
+    assert (top[73:75, 50:110].min() > -0.05) == closed

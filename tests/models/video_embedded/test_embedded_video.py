@@ -18,7 +18,7 @@ from lyra_core.models.video.embedded.base import (
     encode_depth,
     working_guide,
 )
-from lyra_core.models.video.embedded.flow import sample
+from lyra_core.models.video.embedded.flow import expected, sample
 from lyra_core.models.video.embedded.hybrid import (
     detail_of,
     enlarge,
@@ -29,7 +29,7 @@ from lyra_core.models.video.embedded.hybrid import (
     rim_samples,
 )
 from lyra_core.models.video.embedded.model import EmbeddedVideo, working_size
-from lyra_core.models.video.embedded.network import FillNetwork, Shape
+from lyra_core.models.video.embedded.network import PAST_CHANNELS, FillNetwork, Inputs, Shape
 from lyra_core.models.video.embedded.tensors import past_of, stack_inputs, view_arrays
 from lyra_core.models.video.embedded.weights import default_folder, read_config, read_network, write_weights
 from lyra_core.types import Camera, CameraPath, Frame
@@ -319,3 +319,20 @@ def test_patches_change_the_fine_part_of_holes_alone(folder):
 def test_options_out_of_range_are_refused(folder):
     with pytest.raises(ConfigError, match="geometry"):
         EmbeddedVideo(folder, geometry="guess")
+
+
+def test_the_expected_view_of_a_mirrored_place_is_the_mirrored_one():
+    torch.manual_seed(0)
+    network = FillNetwork(Shape(context=False)).eval()
+    for last in (network.head, network.smooth[2]):
+        torch.nn.init.normal_(last.weight, std=0.05)
+    past = torch.randn(1, 2, PAST_CHANNELS, 36, 64)
+    inputs = Inputs(
+        torch.rand(1, 4, 72, 128), (torch.rand(1, 1, 72, 128) > 0.5).float(), torch.randn(1, 3, 72, 128), past
+    )
+    with torch.no_grad():
+        here, there = expected(network, inputs), expected(network, inputs.mirrored())
+        plain = sample(network, inputs)
+    torch.testing.assert_close(there.flip(-1), here, atol=1e-5, rtol=1e-4)
+    assert (plain - here).abs().max() > 1e-4  # a network of random weights is not symmetric
+    torch.testing.assert_close(inputs.mirrored().mirrored().past, past)

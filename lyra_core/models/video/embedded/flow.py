@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lyra_core.models.video.embedded.network import FillNetwork, Inputs
 
-__all__ = ["NOISE", "sample"]
+__all__ = ["NOISE", "expected", "sample"]
 
 NOISE = 0.3
 """Standard deviation of the noise in holes where the flow starts."""
@@ -30,3 +30,12 @@ def sample(network: FillNetwork, inputs: Inputs, steps: int = 1, noise: Tensor |
         made = network(state, inputs, torch.full((count,), time, device=device))
         state = state + (made - state) / (steps - step)  # velocity (made - state) / (1 - time), over 1 / steps
     return torch.lerp(inputs.base, state, inputs.hole)
+
+
+def expected(network: FillNetwork, inputs: Inputs) -> Tensor:
+    """(B, 4, H, W) the mean of what may be there: one step, averaged with that of the mirrored views.
+
+    Nearer to the truth than one of them by .04 dB in the holes of held-out views (README.md of lyra_core/training).
+    """
+    other = sample(network, inputs.mirrored()).flip(-1)
+    return (sample(network, inputs) + other) / 2

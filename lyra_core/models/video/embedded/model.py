@@ -184,20 +184,21 @@ class EmbeddedVideo:
         """Whole view at the network's size, (h, w, 4) rgb in [0, 1] and encoded depth, and the scale of that [m]."""
         import torch
 
-        from lyra_core.models.video.embedded.flow import sample
+        from lyra_core.models.video.embedded.flow import expected, sample
         from lyra_core.models.video.embedded.tensors import stack_inputs, view_arrays
 
         view = working_guide(guide, known, working_size(guide.camera))
         inputs = stack_inputs([view_arrays(view, pasts)])
         noise = torch.from_numpy(rng.standard_normal(inputs.base.shape, dtype=np.float32))
+        network, steps = self._network, self._steps
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # same bytes on any machine, and no slower for so small a network
         try:
             with torch.inference_mode():
-                made = sample(self._network, inputs, self._steps, noise)[0].numpy()
+                made = expected(network, inputs) if steps == 1 else sample(network, inputs, steps, noise)
         finally:
             torch.set_num_threads(threads)
-        made, base = (np.ascontiguousarray(x.transpose(1, 2, 0)) for x in (made, inputs.base[0].numpy()))
+        made, base = (np.ascontiguousarray(x[0].numpy().transpose(1, 2, 0)) for x in (made, inputs.base))
         made[..., 3] = even_relief(made[..., 3], base[..., 3], view.known, _EVEN)
         made[..., :3] = made[..., :3] * np.float32(0.5) + np.float32(0.5)
         return made, view.scale

@@ -19,10 +19,11 @@ from torch.nn import functional
 
 from lyra_core.models.depth.encoder import CHANNELS, Encoder
 
-__all__ = ["PAST_CHANNELS", "VIEW_CHANNELS", "FillNetwork", "Inputs", "Shape"]
+__all__ = ["PAST_CHANNELS", "PAST_ORIGIN_X", "PAST_RAY_X", "VIEW_CHANNELS", "FillNetwork", "Inputs", "Shape"]
 
 VIEW_CHANNELS = 12  # state 4, base 4, hole 1, ray x, y 2, elevation 1
 PAST_CHANNELS = 11  # rgb 3, depth 1, known 1, ray in the view's frame 3, origin 3
+PAST_RAY_X, PAST_ORIGIN_X = 5, 8  # those of them whose sign is that of x
 _PATCH = 4
 _CONTEXT_BLOCKS = 11  # blocks of the encoder up to 1/16
 
@@ -57,6 +58,13 @@ class Inputs:
     hole: Tensor
     rays: Tensor
     past: Tensor
+
+    def mirrored(self) -> Inputs:
+        """The views and their past frames as a mirror shows them, left and right exchanged."""
+        base, hole, rays, past = (part.flip(-1) for part in (self.base, self.hole, self.rays, self.past))
+        rays[:, 0] *= -1
+        past[:, :, [PAST_RAY_X, PAST_ORIGIN_X]] *= -1
+        return Inputs(base.contiguous(memory_format=torch.channels_last), hole, rays, past)
 
     def to(self, device: torch.device | str) -> Inputs:
         """The batch on a device."""

@@ -95,14 +95,15 @@ def depth_loss(
     weight = valid * (1.0 + weights.edge * (span[:, 0] > _EDGE_JUMP))
     known = torch.zeros_like(valid) if hint is None else hint > 0
     weight = weight * torch.where(known, weights.copied, 1.0)
+    mean = error.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
     off = centred.abs()
     if weights.relative > 0:
         # It would rather have all depth nearer; a shift of the whole is what `scale` alone decides.
-        mean = (error.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1))[:, None, None]
-        off = off + weights.relative * _relative((centred - (mean - mean.detach())) * valid)
+        moved = (mean - mean.detach())[:, None, None]
+        off = off + weights.relative * _relative((centred - moved) * valid)
     shape = (weight * off).sum() / weight.sum().clamp(min=1)
     gradient = _gradient(error, valid)
-    shifts = (error.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)).abs()
+    shifts = mean.abs()
     told = known.flatten(1).any(dim=1)
     scale = (shifts * torch.where(told, weights.anchored, weights.shift)).mean()
     sky_loss = functional.binary_cross_entropy_with_logits(sky_logit, sky.to(sky_logit.dtype))

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from lyra_core.errors import SimulationError
 from lyra_core.simulation.floor import FloorMap
-from lyra_core.simulation.probe import SINK, lowest_floor
+from lyra_core.simulation.probe import SINK, lowest_around
 from lyra_core.simulation.protocol import PhysicsEngine
 from lyra_core.usd import TestBody
 
@@ -131,7 +131,7 @@ def run_drops(
     outcome = np.zeros(count, np.uint8)
     ends = np.array(plan.positions)
     looks = max(1, round(seconds / step / _LOOK_EVERY))
-    low, inside = lowest_floor(floor), ndimage.binary_erosion(floor.inside)
+    low, inside = lowest_around(floor.base), ndimage.binary_erosion(floor.inside)
     spent, batches = 0.0, 0
     for start in range(0, count, batch):
         index = np.arange(start, start + batch) % count  # a short last batch repeats the first drops, uncounted

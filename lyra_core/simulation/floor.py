@@ -34,6 +34,8 @@ class FloorMap:
     free: bool, floor without obstacles up to robot height.
     height: float32 [m], top of the floor in the cell; in a drop inside the floor, the lowest surface down there, if
         there is one; beyond the floor, that of the nearest floor cell.
+    base: float32 [m], the same of the lowest floor in the cell: where a bump arches over the floor, small things roll
+        in under it from the side and have not fallen through anything.
     overhead: float32 [m], lowest surface above the floor, inf where there is none.
     inside: bool, cells with floor, holes filled; what sinks beyond them left over the edge, even under a ceiling.
     floor_z: nominal floor height [m].
@@ -43,6 +45,7 @@ class FloorMap:
     cell: float
     free: NDArray[np.bool_]
     height: NDArray[np.float32]
+    base: NDArray[np.float32]
     overhead: NDArray[np.float32]
     inside: NDArray[np.bool_]
     floor_z: float
@@ -91,6 +94,7 @@ def floor_map(
     high = np.max([mesh.vertices.max(axis=0) for _, mesh in tiles], axis=0)[:2] + 2 * cell
     columns, rows = (int(n) for n in np.ceil((high - low) / cell))
     top = np.full(rows * columns, -np.inf, np.float32)
+    base = np.full(rows * columns, np.inf, np.float32)
     overhead = np.full(rows * columns, np.inf, np.float32)
     bottom = np.full(rows * columns, np.inf, np.float32)
     blocked = np.zeros(rows * columns, np.bool_)
@@ -102,6 +106,7 @@ def floor_map(
             np.minimum.at(bottom, flat, points[:, 2])
             floor = (np.abs(z) <= band) & (steepness >= _FLAT)
             np.maximum.at(top, flat[floor], points[floor, 2])
+            np.minimum.at(base, flat[floor], points[floor, 2])
             above = z > band
             np.minimum.at(overhead, flat[above], points[above, 2])
             blocked[flat[above & (z < robot_height)]] = True
@@ -116,16 +121,18 @@ def floor_map(
     drops = ndimage.binary_dilation(holes & ~np.asarray(closed, np.bool_), disc, iterations=_CORNER, mask=holes)
     gaps = holes & ~np.asarray(drops, np.bool_)
     nearest = np.asarray(ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True))
-    height = top.reshape(shape)[tuple(nearest)] if seen.any() else np.full(shape, floor_z, np.float32)
     # What rolls into a drop and lies on its ground has not fallen through; in a drop without ground it has.
-    height = np.where(
-        holes & ~gaps & np.isfinite(bottom.reshape(shape)), np.minimum(height, bottom.reshape(shape)), height
+    sunk = np.where(holes & ~gaps, bottom.reshape(shape), np.inf)
+    height, lowest = (
+        np.minimum(level.reshape(shape)[tuple(nearest)], sunk) if seen.any() else np.full(shape, floor_z)
+        for level in (top, base)
     )
     return FloorMap(
         (float(low[0]), float(low[1])),
         cell,
         _main_parts((gaps | seen) & ~blocked.reshape(shape)),
         height.astype(np.float32),
+        lowest.astype(np.float32),
         overhead.reshape(shape),
         enclosed,
         floor_z,

@@ -47,9 +47,9 @@ class ProbeReport:
         return self.hits / self.rays if self.rays else 0.0
 
 
-def lowest_floor(floor: FloorMap) -> NDArray[np.float32]:
-    """(H, W) floor height [m] of the lowest of the 5 x 5 cells around: at a step a body may stand on either level."""
-    return np.asarray(ndimage.minimum_filter(floor.height, size=5), np.float32)
+def lowest_around(level: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W) lowest of the 5 x 5 cells around of heights of a floor map [m]: at a step a body may stand on either level."""
+    return np.asarray(ndimage.minimum_filter(level, size=5), np.float32)
 
 
 def probe_points(floor: FloorMap, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -70,7 +70,7 @@ def probe_floor(engine: PhysicsEngine, floor: FloorMap, *, rng: np.random.Genera
     start = (floor.height[rows, columns] + _START).astype(np.float32)
     directions = np.tile(np.array([0, 0, -1], np.float32), (len(xy), 1))
     hits = engine.raycast(np.column_stack([xy, start]), directions, _START + 2.0)
-    solid = start - hits.distance >= lowest_floor(floor)[rows, columns] - SINK
+    solid = start - hits.distance >= lowest_around(floor.height)[rows, columns] - SINK
     return ProbeReport(engine.name, len(xy), int(solid.sum()))
 
 
@@ -97,5 +97,5 @@ def probe_without_engine(
         for ray, z in vertical_hits(corners, ray_of_cell.T, xy, origin=floor.origin, cell=floor.cell):
             below = z <= start[ray]
             np.maximum.at(top, ray[below], z[below])
-    solid = top >= lowest_floor(floor)[rows, columns] - SINK
+    solid = top >= lowest_around(floor.height)[rows, columns] - SINK
     return ProbeReport("geometry only (no physics engine)", len(xy), int(solid.sum()))

@@ -204,3 +204,19 @@ def test_what_lies_on_the_ground_of_a_drop_has_not_fallen_through_and_without_gr
         Scripted([script]), floor, plan_drops(floor, 3, rng), np.full(3, 0.05), seconds=1 / 12, step=1 / 120
     )
     assert report.outcome.tolist() == [expected, FELL, FELL]
+
+
+def test_what_rolls_in_under_a_bump_has_not_fallen_and_what_sinks_below_the_floor_there_has(rng):
+    """A sheet 12 cm over the floor, as a bump of learned depth that arches over it, open at its sides."""
+    bump = Mesh(sheet(1.0, 0.12).vertices + np.float32([1, 1, 0]), sheet(1.0).faces)
+    floor = floor_map([("floor", sheet(3.0)), ("bump", bump)])
+    assert floor.height[floor.cells_of(np.array([[1.5, 1.5]]))] == pytest.approx(0.12)
+    script = [[1.5, 1.5, 0.05], [1.5, 1.5, -0.05], [0.5, 0.5, 0.05]]
+    report = run_drops(
+        Scripted([script]), floor, plan_drops(floor, 3, rng), np.full(3, 0.05), seconds=1 / 12, step=1 / 120
+    )
+    assert report.outcome.tolist() == [LANDED, FELL, LANDED]
+    # A ray from above must still stop at the bump: one that faces down is a fault.
+    flipped = Mesh(bump.vertices, bump.faces[:, ::-1])
+    probe = probe_without_engine([("floor", sheet(3.0)), ("bump", flipped)])
+    assert 0.05 < 1 - probe.fraction < 0.2

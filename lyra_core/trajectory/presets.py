@@ -126,6 +126,9 @@ _WALK = {
     "height": Option(None, "metres over the floor to settle at, e.g. a robot's eye (default: the photo's)", least=0.02),
     "pitch": Option(None, "degrees up to settle at (default: the photo's, within 15)", least=-80, most=80),
     "clearance": Option(0.35, "metres to keep from everything seen", least=0),
+    "lag": Option(
+        25.0, "degrees that the view lags behind a bend of the way at most; 0 looks where it goes", least=0, most=90
+    ),
 }
 
 _TABLE = (

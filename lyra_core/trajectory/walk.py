@@ -189,18 +189,28 @@ def _levelled(start: _F, pitch_deg: float | None) -> _F:
     return look_at(start[:3, 3], start[:3, 3] + forward)
 
 
-def _poses(start: _F, track: _F, headings: _F, drop: float, pitch_deg: float | None) -> _F:
-    """World poses (M, 4, 4) over a track; height and view settle within the first metre or so."""
+def _gaze(turned: _F, lag: float) -> _F:
+    """How far the view turns [rad] where the way has turned (M,) [rad]: it lags behind by lag [rad] at most.
+
+    Whoever steps around a barrel looks on ahead. A view that turned with every bend would leave the photo, and most of
+    what it showed would have to be invented.
+    """
+    return turned - lag * np.tanh(turned / lag) if lag > 0 else turned
+
+
+def _poses(start: _F, track: _F, turned: _F, drop: float, pitch_deg: float | None) -> _F:
+    """World poses (M, 4, 4) over a track with views turned by (M,) [rad]; height and pitch settle within a metre or so."""
     travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(track, axis=0), axis=1))])
     part = _smoothstep(travelled / max(min(1.2, 0.5 * travelled[-1]), 1e-9))
     level = _levelled(start, pitch_deg)
     settled = np.stack([interpolate(start, level, float(p))[:3, :3] for p in part])
-    turn = matrix_from_rotvec((headings - headings[0])[:, None] * _UP)
+    turn = matrix_from_rotvec(turned[:, None] * _UP)
     centers = np.column_stack([track, start[2, 3] - drop * part])
     return rigid(turn @ settled, centers)
 
 
-def _walked(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> tuple[_F, FloorPlan]:
+def _walked(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> tuple[_F, _F, FloorPlan]:
+    """World poses (M, 4, 4), directions of the way (M, 2), and the plan that they were found on."""
     floor = 0.0 if scene.floor_z is None else scene.floor_z
     drop = 0.0 if options["height"] is None else start[2, 3] - floor - options["height"]
     height = max(start[2, 3], start[2, 3] - drop) - floor
@@ -210,8 +220,10 @@ def _walked(start: _F, scene: SeedScene, strength: float, options: Mapping[str, 
     heading = float(np.arctan2(ahead[1], ahead[0]))
     track, headings = _track(plan, start[:3, 3], heading, distance, options["clearance"])
     if len(track) == 1:
-        return np.repeat(start[None], 2, axis=0), plan
-    return _poses(start, track, headings, drop, options["pitch"]), plan
+        return np.repeat(start[None], 2, axis=0), np.tile(ahead[:2], (2, 1)), plan
+    turned = _gaze(headings - heading, np.radians(options["lag"]))
+    ways = np.stack([np.cos(headings), np.sin(headings)], axis=-1)
+    return _poses(start, track, turned, drop, options["pitch"]), ways, plan
 
 
 def walk(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> list[_F]:
@@ -224,13 +236,13 @@ def walk_and_return(start: _F, scene: SeedScene, strength: float, options: Mappi
 
     Where the whole offset does not fit, the line comes nearer in quarters, at last back onto the way out.
     """
-    out, plan = _walked(start, scene, strength, options)
+    out, ways, plan = _walked(start, scene, strength, options)
     back = out[::-1].copy()
     travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(back[:, :3, 3], axis=0), axis=1))])
     away = _smoothstep(travelled / max(min(0.8, 0.4 * travelled[-1]), 1e-9))
-    side = np.cross(back[:, :3, 2], _UP)
-    side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
-    shift = away[:, None] * side
+    shift = away[:, None] * np.column_stack(
+        [ways[::-1, 1], -ways[::-1, 0], np.zeros(len(ways))]
+    )  # to the right of the way
     signs = {"right": [1.0], "left": [-1.0], "auto": [1.0, -1.0]}[options["side"]]
     own = float(plan.lookup(plan.to_obstacle, back[:, :2, 3]).min())
     for share in (1.0, 0.75, 0.5, 0.25):

@@ -184,6 +184,24 @@ def test_a_walk_that_is_blocked_ahead_begins_with_a_turn_on_the_spot_and_does_no
     assert not inside(np.array([[-0.4, 0.55, 0.0], [0.4, 1.4, 1.6]]), planned.path.centers, margin=0.34).any()
 
 
+def test_the_view_lags_behind_a_bend_of_the_way_by_at_most_what_was_asked():
+    def turns(lag):
+        path = make_path("walk", start=photo_camera(), frames=120, scene=SCENE, distance=5, soft=0, lag=lag)
+        view = path.world_from_camera[:, :2, 2]
+        way = np.diff(path.centers[:, :2], axis=0)
+        angle = [np.unwrap(np.arctan2(v[:, 0], v[:, 1])) for v in (view[:-1], way)]
+        return np.degrees(angle[0]), np.degrees(angle[1])
+
+    ahead, way = turns(0)
+    assert np.abs(way).max() > 15, "the table is in the way"
+    assert np.abs(ahead - way).max() < 4, "looks where it goes"
+    view, way = turns(25)
+    gentle = (np.abs(way) > 5) & (np.abs(way) < 30)
+    assert gentle.sum() > 10
+    assert (np.abs(view[gentle]) < 0.5 * np.abs(way[gentle]) + 1).all(), "looks on ahead"
+    assert np.abs(view - way).max() < 26, "and turns at a corner"
+
+
 def test_walk_and_return_comes_back_beside_its_line_looking_the_same_way():
     start = photo_camera()
     scene = SeedScene(2.4)

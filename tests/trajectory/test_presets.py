@@ -199,7 +199,7 @@ def test_the_view_lags_behind_a_bend_of_the_way_by_at_most_what_was_asked():
     gentle = (np.abs(way) > 5) & (np.abs(way) < 30)
     assert gentle.sum() > 10
     assert (np.abs(view[gentle]) < 0.5 * np.abs(way[gentle]) + 1).all(), "looks on ahead"
-    assert np.abs(view - way).max() < 26, "and turns at a corner"
+    assert np.abs(view - way).max() < 27, "and turns at a corner; the way is a chord here"
 
 
 def test_walk_and_return_comes_back_beside_its_line_looking_the_same_way():

@@ -17,6 +17,8 @@ __all__ = ["improve", "vote"]
 
 wp.set_module_options({"enable_backward": False})
 
+_NONE = wp.constant(255)  # offered by cells that cannot be copied from
+
 
 @wp.func
 def _cost(
@@ -32,15 +34,16 @@ def _cost(
     scale_weight: float,
     near_weight: float,
     guess_weight: float,
+    habit: float,
     limit: float,
 ):
-    """Weighted mean squared colour difference of two patches plus penalties on scale, distance and what is expected in
-    their middles; stops above limit."""
+    """Weighted mean squared colour difference of two patches plus habit and penalties on scale, distance and what is
+    expected in their middles; stops above limit."""
     height = image.shape[0]
     width = image.shape[1]
     step = scale[ty, tx] - scale[sy, sx]
     away = (float(tx - sx) * float(tx - sx) + float(ty - sy) * float(ty - sy)) / float(width * width)
-    extra = scale_weight * step * step + near_weight * away
+    extra = scale_weight * step * step + near_weight * away + habit
     if guess_weight > 0.0:
         p = guess[ty, tx, 0] - guess[sy, sx, 0]
         q = guess[ty, tx, 1] - guess[sy, sx, 1]
@@ -70,12 +73,42 @@ def _cost(
     return wp.min(total / norm + extra, limit)
 
 
+@wp.func
+def _habit(
+    field: wp.array3d(dtype=wp.int32),
+    usage: wp.array2d(dtype=wp.float32),
+    wanted: wp.array2d(dtype=wp.int32),
+    offered: wp.array2d(dtype=wp.int32),
+    tx: int,
+    ty: int,
+    sx: int,
+    sy: int,
+    seam_weight: float,
+    kind_weight: float,
+):
+    """What a source costs whatever it looks like: how much is copied from it already, the share of neighbours that are
+    copied from elsewhere, and whether it is of another kind."""
+    apart = float(0.0)
+    count = float(1.0e-6)
+    for side in range(4):
+        ny = ty + wp.where(side == 0, -1, wp.where(side == 1, 1, 0))
+        nx = tx + wp.where(side == 2, -1, wp.where(side == 3, 1, 0))
+        if ny >= 0 and ny < field.shape[0] and nx >= 0 and nx < field.shape[1]:
+            if field[ny, nx, 0] >= 0:
+                count += 1.0
+                if field[ny, nx, 0] + ty - ny != sy or field[ny, nx, 1] + tx - nx != sx:
+                    apart += 1.0
+    other = wp.where(offered[sy, sx] == wanted[ty, tx], 0.0, kind_weight)
+    return usage[sy, sx] + seam_weight * apart / count + other
+
+
 @wp.kernel
 def _improve(
     image: wp.array3d(dtype=wp.float32),
     weight: wp.array2d(dtype=wp.float32),
     scale: wp.array2d(dtype=wp.float32),
     guess: wp.array3d(dtype=wp.float32),
+    usage: wp.array2d(dtype=wp.float32),
     wanted: wp.array2d(dtype=wp.int32),
     offered: wp.array2d(dtype=wp.int32),
     targets: wp.array2d(dtype=wp.int32),
@@ -87,6 +120,8 @@ def _improve(
     scale_weight: float,
     near_weight: float,
     guess_weight: float,
+    seam_weight: float,
+    kind_weight: float,
     seed: int,
     field_out: wp.array3d(dtype=wp.int32),
     cost_out: wp.array2d(dtype=wp.float32),
@@ -96,11 +131,24 @@ def _improve(
     tx = targets[i, 1]
     height = image.shape[0]
     width = image.shape[1]
-    kind = wanted[ty, tx]
     by = field[ty, tx, 0]
     bx = field[ty, tx, 1]
+    habit = _habit(field, usage, wanted, offered, tx, ty, bx, by, seam_weight, kind_weight)
     best = _cost(
-        image, weight, scale, guess, tx, ty, bx, by, radius, scale_weight, near_weight, guess_weight, float(1.0e6)
+        image,
+        weight,
+        scale,
+        guess,
+        tx,
+        ty,
+        bx,
+        by,
+        radius,
+        scale_weight,
+        near_weight,
+        guess_weight,
+        habit,
+        float(1.0e6),
     )
     # Neighbours at two distances: their source, moved along.
     for k in range(8):
@@ -113,7 +161,8 @@ def _improve(
                 sy = field[ny, nx, 0] + ty - ny
                 sx = field[ny, nx, 1] + tx - nx
                 if sy >= 0 and sy < height and sx >= 0 and sx < width:
-                    if offered[sy, sx] == kind:
+                    if offered[sy, sx] != _NONE:
+                        habit = _habit(field, usage, wanted, offered, tx, ty, sx, sy, seam_weight, kind_weight)
                         c = _cost(
                             image,
                             weight,
@@ -127,6 +176,7 @@ def _improve(
                             scale_weight,
                             near_weight,
                             guess_weight,
+                            habit,
                             best,
                         )
                         if c < best:
@@ -140,9 +190,23 @@ def _improve(
         sy = by + int((2.0 * wp.randf(state) - 1.0) * span)
         sx = bx + int((2.0 * wp.randf(state) - 1.0) * span)
         if sy >= 0 and sy < height and sx >= 0 and sx < width:
-            if offered[sy, sx] == kind:
+            if offered[sy, sx] != _NONE:
+                habit = _habit(field, usage, wanted, offered, tx, ty, sx, sy, seam_weight, kind_weight)
                 c = _cost(
-                    image, weight, scale, guess, tx, ty, sx, sy, radius, scale_weight, near_weight, guess_weight, best
+                    image,
+                    weight,
+                    scale,
+                    guess,
+                    tx,
+                    ty,
+                    sx,
+                    sy,
+                    radius,
+                    scale_weight,
+                    near_weight,
+                    guess_weight,
+                    habit,
+                    best,
                 )
                 if c < best:
                     best = c
@@ -193,8 +257,22 @@ def _vote(
     colour_out[i, 2] = b / norm
 
 
-def improve(fields, targets, *, radius, reach, samples, scale_weight, near_weight, guess_weight=0.0, seed, device):
-    """One sweep. fields: dict of arrays image (H,W,4) f32 (colour, kind), weight, scale (H,W) f32, wanted, offered (H,W) i32, field
+def improve(
+    fields,
+    targets,
+    *,
+    radius,
+    reach,
+    samples,
+    scale_weight,
+    near_weight,
+    guess_weight=0.0,
+    seam_weight=0.0,
+    kind_weight=1e3,
+    seed,
+    device,
+):
+    """One sweep. fields: dict of arrays image (H,W,4) f32 (colour, kind), weight, scale, usage (H,W) f32, wanted, offered (H,W) i32, field
     (H,W,2) i32 (y, x of the source, -1 outside the targets), and guess (H,W,3) f32 where guess_weight > 0: colours that
     are expected there, coarsely; targets (N,2) i32 (y, x). Returns new field and cost."""
     import numpy as np
@@ -202,7 +280,7 @@ def improve(fields, targets, *, radius, reach, samples, scale_weight, near_weigh
     initialise()
     guess = fields["guess"] if guess_weight > 0 else np.zeros((1, 1, 3), np.float32)
     inputs = [wp.array(np.ascontiguousarray(fields[n]), device=device) for n in ("image", "weight", "scale")]
-    inputs += [wp.array(np.ascontiguousarray(guess), dtype=wp.float32, device=device)]
+    inputs += [wp.array(np.ascontiguousarray(a), dtype=wp.float32, device=device) for a in (guess, fields["usage"])]
     inputs += [wp.array(np.ascontiguousarray(fields[n]), device=device) for n in ("wanted", "offered")]
     inputs += [wp.array(targets, device=device), wp.array(fields["field"], device=device)]
     field_out = wp.array(fields["field"], device=device)
@@ -212,7 +290,19 @@ def improve(fields, targets, *, radius, reach, samples, scale_weight, near_weigh
         wp.launch(
             _improve,
             dim=stop - start,
-            inputs=[*inputs, start, radius, reach, samples, scale_weight, near_weight, guess_weight, seed],
+            inputs=[
+                *inputs,
+                start,
+                radius,
+                reach,
+                samples,
+                scale_weight,
+                near_weight,
+                guess_weight,
+                seam_weight,
+                kind_weight,
+                seed,
+            ],
             outputs=[field_out, cost_out],
             device=device,
         )

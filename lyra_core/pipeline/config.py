@@ -103,7 +103,7 @@ class EmbeddedConfig:
     weights: str | None = None  # folder as `lyra train video --export` writes it; default: those that ship
     steps: int | None = None  # of the flow
     grain: float | None = None  # share of the fill's fine part that guided patches give
-    geometry: str | None = None  # where the depth of holes comes from: network or planes
+    geometry: str | None = None  # where the depth of holes comes from: snapped, planes or network
 
 
 @dataclass

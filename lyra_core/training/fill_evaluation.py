@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
 from lyra_core.memory import SpatialMemory
-from lyra_core.models.video.embedded.model import EmbeddedVideo
+from lyra_core.models.video.embedded.model import EmbeddedVideo, lender_of
 from lyra_core.models.video.embedded.tensors import Past, past_of
 from lyra_core.models.video.fill.clean import trusted
 from lyra_core.models.video.reproject import complete_view
@@ -48,13 +48,14 @@ _KINDS = ("levels", "outdoors", "rooms")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """One view to fill: what is known, the truth, past frames."""
+    """One view to fill: what is known, the truth, past frames small, and the first of them whole."""
 
     scene: str
     guide: Guide
     known: NDArray[np.bool_]
     truth: Frame
     pasts: tuple[Past, ...]
+    photo: Frame
 
 
 def _inpaint(task: Task, kind: int) -> tuple[_F32, _F32 | None]:
@@ -78,7 +79,8 @@ def _embedded(**options: Any) -> Callable[[Task], tuple[_F32, _F32 | None]]:
     model = EmbeddedVideo(**options)
 
     def fill(task: Task) -> tuple[_F32, _F32 | None]:
-        frame = model.complete(task.guide, 1, np.random.default_rng(0), pasts=task.pasts)
+        lender = lender_of(task.photo) if options["grain"] > 0 else None
+        frame = model.complete(task.guide, 1, np.random.default_rng(0), pasts=task.pasts, lender=lender)
         return np.asarray(frame.rgb), np.asarray(frame.depth)
 
     return fill
@@ -95,7 +97,7 @@ METHODS: dict[str, Callable[[Path | None], Callable[[Task], tuple[_F32, _F32 | N
     "patch": lambda _: _patch,
     "embedded 1": lambda f: _embedded(folder=f, steps=1, grain=0.0, geometry="network"),
     "embedded 4": lambda f: _embedded(folder=f, steps=4, grain=0.0, geometry="network"),
-    "embedded 1 + patches": lambda f: _embedded(folder=f, steps=1, grain=1.0, geometry="network"),
+    "embedded 1 + patches": lambda f: _embedded(folder=f, steps=1, grain=1.0),
 }
 """Name to a function of the folder of the weights (None: those that ship) that makes the method."""
 
@@ -136,7 +138,7 @@ def _tasks(scenes: Sequence[tuple[str, Cluster]], seeds: int) -> list[Task]:
                     past_of(np.asarray(p.rgb), np.where(p.sky, np.inf, p.depth).astype(np.float32), p.camera)
                     for p in pasts
                 )
-                tasks.append(Task(name, guide, known, target, small))
+                tasks.append(Task(name, guide, known, target, small, first))
     return tasks
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lyra_core.kernels import launch, patch
 from lyra_core.models.video.fill.clean import trusted
-from lyra_core.models.video.fill.geometry import FLOOR, SKY, WALL, complete_geometry
-from lyra_core.models.video.fill.texture import fill_texture
+from lyra_core.models.video.fill.geometry import FLOOR, SKY, WALL, complete_geometry, snapped_geometry
+from lyra_core.models.video.fill.texture import Lender, TextureSettings, fill_texture
 from lyra_core.models.video.reproject import complete_view, key_views
 from lyra_core.types import Guide
 from tests.models.scene import HEIGHT, WIDTH, camera, guide, render
@@ -164,3 +164,138 @@ def test_a_guess_decides_which_of_two_textures_is_copied():
         assert abs(float(hole.mean()) - expected) < 0.1
         assert hole.std() > 0.04  # stripes, not the smooth guess
         assert np.array_equal(filled[known], rgb[known])
+
+
+def test_expected_depth_near_a_plane_comes_onto_it_and_far_from_all_stays():
+    view, hole = camera(), _side()
+    _, truth, _ = render(view)
+    waves = 1 + 0.15 * np.sin(np.arange(WIDTH) / 5)[None] * np.cos(np.arange(HEIGHT) / 7)[:, None]
+    expected = (truth * waves).astype(np.float32)
+    made = guide(view, hole)
+    done = snapped_geometry(made, ~hole, expected, np.zeros_like(hole))
+    error = np.abs(done.depth - truth)[hole] / truth[hole]
+    assert np.median(np.abs(expected / truth - 1)[hole]) > 0.05
+    assert np.median(error) < 0.01
+    assert (done.depth[~hole] == made.depth[~hole]).all()
+    # A thing that the planes know nothing of, in front of them.
+    thing = np.zeros_like(hole)
+    thing[70:110, -40:] = True
+    done = snapped_geometry(made, ~hole, np.where(thing, 0.3 * truth, truth).astype(np.float32), np.zeros_like(hole))
+    assert done.depth[thing] == pytest.approx(0.3 * truth[thing], rel=1e-3)
+    assert (done.kind[thing] == WALL).all()
+
+
+def test_what_stands_at_the_rim_is_no_wall_across_the_unseen_where_the_floor_is_expected():
+    """A bollard at the picture's right rim: planes alone go on with it as far as the view reaches."""
+    view, hole = camera(), _side(0.5)
+    rgb, truth, sky = render(view)
+    post = np.zeros_like(hole)
+    post[40:, WIDTH // 2 - 16 : WIDTH // 2] = True
+    known = ~hole
+    depth = np.where(post, np.float32(1.2), truth)
+    at = np.stack(np.meshgrid(np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5), axis=-1)
+    at[..., 0] *= 2  # the source picture ended where the hole begins
+    made = Guide(
+        rgb, np.where(known, depth, 0), known, sky, np.where(known, 0, -1).astype(np.int32),
+        np.where(known[..., None], at, np.nan).astype(np.float32), view,
+    )  # fmt: skip
+    low = hole & (np.arange(HEIGHT) > 100)[:, None]
+    planes = complete_geometry(made, known)
+    snapped = snapped_geometry(made, known, truth, np.zeros_like(hole))
+    assert np.median(np.abs(planes.depth / truth - 1)[low]) > 0.3, "the fault that this is for"
+    assert np.abs(snapped.depth / truth - 1)[low].max() < 0.05
+
+
+def test_sky_is_expected_only_where_sky_was_seen_and_nothing_is_below_the_floor():
+    view, hole = camera(pitch=10.0), _side()
+    made = guide(view, hole, roofless=True)
+    _, truth, sky = render(view, roofless=True)
+    done = snapped_geometry(made, ~hole, np.where(sky, 0, truth).astype(np.float32), sky)
+    assert (done.sky == sky)[hole].mean() > 0.98
+    assert (done.depth[done.sky] == 0).all()
+    view = camera()
+    _, truth, _ = render(view)
+    none = np.zeros_like(hole)
+    done, deep = (snapped_geometry(guide(view, hole), ~hole, k * truth, none) for k in (1.0, 3.0))
+    floor = hole & (done.kind == FLOOR)
+    assert floor.sum() > 500
+    assert (deep.depth[floor] <= done.depth[floor] * 1.001).all()
+    indoors = snapped_geometry(guide(view, hole), ~hole, np.zeros_like(truth), np.ones_like(hole))
+    assert not indoors.sky.any()
+    assert (indoors.depth > 0).all()
+
+
+def _stripes(period, height=96, width=144):
+    return np.broadcast_to(
+        np.where(np.arange(height)[:, None, None] // period % 2 == 0, 0.8, 0.2), (height, width, 3)
+    ).astype(np.float32)
+
+
+def test_a_lender_gives_what_the_view_itself_does_not_hold():
+    """The view shows wall alone, the hole is floor; the photo beside it shows a floor of stripes."""
+    rgb = np.full((96, 144, 3), 0.5, np.float32)
+    known = np.ones((96, 144), bool)
+    known[30:70, 60:130] = False
+    kind = np.where(known, WALL, FLOOR).astype(np.uint8)
+    depth = np.full((96, 144), 3.0, np.float32)
+    lender = Lender(_stripes(4), np.ones_like(known), np.full_like(kind, FLOOR), depth)
+    alone = fill_texture(rgb, known, kind, depth, rng=np.random.default_rng(0))
+    lent = fill_texture(rgb, known, kind, depth, rng=np.random.default_rng(0), lender=lender)
+    middle = (slice(38, 62), slice(70, 120))
+    assert alone[middle].std() < 0.01
+    assert lent[middle].std() > 0.2, "stripes"
+    assert np.array_equal(lent[known], rgb[known])
+    nothing = fill_texture(rgb, np.zeros_like(known), kind, depth, rng=np.random.default_rng(0), lender=lender)
+    assert nothing.std() > 0.2, "even where nothing of the view is known"
+
+
+def test_pixels_of_a_lender_that_are_not_known_are_not_copied():
+    rgb, known = np.full((96, 144, 3), 0.5, np.float32), np.ones((96, 144), bool)
+    known[30:70, 60:130] = False
+    kind, depth = np.full((96, 144), WALL, np.uint8), np.full((96, 144), 3.0, np.float32)
+    poison = np.ones((96, 144, 3), np.float32)
+    poison[:, :70] = 0.25
+    held = np.broadcast_to(np.arange(144) < 70, known.shape)
+    lender = Lender(poison, held, kind, depth)
+    filled = fill_texture(rgb, known, kind, depth, rng=np.random.default_rng(0), lender=lender)
+    assert filled.max() < 0.51
+
+
+@pytest.mark.parametrize("width", [144, 143, 137])
+def test_what_is_lent_is_copied_from_its_own_place_at_any_width(width):
+    """Every column of the lender has its own colour: copies are whole pieces of it, not of what lies beside it."""
+    rgb, known = np.full((96, width, 3), 0.5, np.float32), np.ones((96, width), bool)
+    known[20:80, 40:110] = False
+    kind = np.where(known, WALL, FLOOR).astype(np.uint8)
+    depth = np.full((96, width), 3.0, np.float32)
+    ramp = np.broadcast_to(np.linspace(0.1, 0.9, width)[None, :, None], (96, width, 3)).astype(np.float32)
+    lender = Lender(ramp, np.ones_like(known), np.full_like(kind, FLOOR), depth)
+    filled = fill_texture(
+        rgb,
+        known,
+        kind,
+        depth,
+        rng=np.random.default_rng(0),
+        lender=lender,
+        settings=TextureSettings(finest=2, seam_weight=0.05),
+    )
+    slope = np.diff(filled[30:70, 50:100, 0], axis=1)
+    assert np.median(slope) == pytest.approx(0.8 / (width - 1), rel=0.05)
+
+
+def test_a_source_that_is_used_much_costs_more_so_that_one_patch_is_not_everywhere(rng):
+    """A plain guess is served best by the one calm place: without the cost of use it gives all that is missing."""
+    rgb = rng.uniform(0.2, 0.8, (96, 144, 3)).astype(np.float32)
+    rgb[20:44, 20:44] = 0.5
+    known = np.ones((96, 144), bool)
+    known[:, 80:] = False
+    kind, depth = np.zeros((96, 144), np.uint8), np.full((96, 144), 3.0, np.float32)
+    guess = np.where(known[..., None], rgb, np.float32(0.5)).astype(np.float32)
+
+    def filled(weight):
+        settings = TextureSettings(usage_weight=weight, start_from_guess=False)
+        return fill_texture(rgb, known, kind, depth, rng=np.random.default_rng(0), guess=guess, settings=settings)
+
+    calm = [float((np.abs(filled(weight)[:, 90:] - 0.5).max(axis=2) < 0.02).mean()) for weight in (0.0, 0.02)]
+    assert calm[0] > 0.6
+    assert calm[1] < 0.85 * calm[0]

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The lyra.worldgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""The cost that the patch search reports is that of the patch it found, by NumPy, with and without expected colours."""
+"""The cost that the patch search reports is that of the patch it found, by NumPy, with and without
+expected colours, seams and kinds."""
 
 import numpy as np
 import pytest
@@ -17,10 +18,11 @@ def fields(rng):
     hole[10:22, 14:26] = True
     offered = np.full((HEIGHT, WIDTH), 255, np.int32)
     offered[RADIUS:-RADIUS, RADIUS:-RADIUS] = 0
+    offered[RADIUS:-RADIUS, 30:-RADIUS] = 1
     offered[8:24, 12:28] = 255
     image = rng.random((HEIGHT, WIDTH, 4), dtype=np.float32)
     targets = np.argwhere(hole).astype(np.int32)
-    pool = np.argwhere(offered == 0)
+    pool = np.argwhere(offered != 255)
     field = np.full((HEIGHT, WIDTH, 2), -1, np.int32)
     field[targets[:, 0], targets[:, 1]] = pool[rng.integers(0, len(pool), len(targets))]
     return {
@@ -28,7 +30,18 @@ def fields(rng):
         "scale": rng.normal(0, 1, (HEIGHT, WIDTH)).astype(np.float32), "offered": offered,
         "wanted": np.zeros((HEIGHT, WIDTH), np.int32), "field": field,
         "guess": rng.random((HEIGHT, WIDTH, 3), dtype=np.float32),
+        "usage": rng.uniform(0, 0.05, (HEIGHT, WIDTH)).astype(np.float32),
     }, targets  # fmt: skip
+
+
+def habit(data, target, source, seam_weight, kind_weight):
+    """What a source costs whatever it looks like."""
+    (ty, tx), (sy, sx) = target, source
+    beside = [data["field"][ty + dy, tx + dx] - (dy, dx) for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1))
+              if data["field"][ty + dy, tx + dx, 0] >= 0]  # fmt: skip
+    apart = np.mean([tuple(other) != (sy, sx) for other in beside])
+    other = data["offered"][sy, sx] != data["wanted"][ty, tx]
+    return data["usage"][sy, sx] + seam_weight * apart + kind_weight * other
 
 
 def cost(data, target, source, guess_weight):
@@ -50,18 +63,28 @@ def cost(data, target, source, guess_weight):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("guess_weight", [0.0, 0.25, 3.0])
-def test_the_found_patch_costs_what_numpy_says_and_no_more_than_the_one_before(device, guess_weight, rng):
+@pytest.mark.parametrize(
+    ("guess_weight", "seam_weight", "kind_weight"), [(0.0, 0.0, 1e3), (0.25, 0.1, 0.05), (3.0, 0.5, 0.0)]
+)
+def test_the_found_patch_costs_what_numpy_says_and_no_more_than_the_one_before(
+    device, guess_weight, seam_weight, kind_weight, rng
+):
     data, targets = fields(rng)
     found, reported = patch.improve(
         data, targets, radius=RADIUS, reach=2, samples=4, scale_weight=SCALE_WEIGHT, near_weight=NEAR_WEIGHT,
-        guess_weight=guess_weight, seed=5, device=device,
+        guess_weight=guess_weight, seam_weight=seam_weight, kind_weight=kind_weight, seed=5, device=device,
     )  # fmt: skip
+    kinds = set()
     for y, x in targets:
-        now = cost(data, (y, x), found[y, x], guess_weight)
+        now, before = (
+            cost(data, (y, x), source, guess_weight) + habit(data, (y, x), source, seam_weight, kind_weight)
+            for source in (found[y, x], data["field"][y, x])
+        )
         assert reported[y, x] == pytest.approx(now, rel=1e-4)
-        assert now <= cost(data, (y, x), data["field"][y, x], guess_weight) + 1e-6
-        assert data["offered"][tuple(found[y, x])] == 0
+        assert now <= before + 1e-6
+        kinds.add(int(data["offered"][tuple(found[y, x])]))
+    assert 255 not in kinds
+    assert (1 in kinds) == (kind_weight < 1), "another kind only where it may be"
 
 
 def test_the_more_the_guess_counts_the_nearer_the_source_comes_to_it(rng):

@@ -10,6 +10,7 @@ the picture has the colours that the network expects. Key views first, as in Rep
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,8 +39,8 @@ from lyra_core.models.video.embedded.hybrid import (
 )
 from lyra_core.models.video.embedded.weights import WEIGHTS_FILE, default_folder, read_config, read_network
 from lyra_core.models.video.fill.clean import trusted
-from lyra_core.models.video.fill.geometry import Completed, complete_geometry
-from lyra_core.models.video.fill.texture import TextureSettings, fill_texture
+from lyra_core.models.video.fill.geometry import Completed, complete_geometry, snapped_geometry
+from lyra_core.models.video.fill.texture import Lender, TextureSettings, fill_texture
 from lyra_core.models.video.reproject import key_views
 from lyra_core.types import Camera, Frame, Guide
 
@@ -47,15 +48,18 @@ if TYPE_CHECKING:
     from lyra_core.models.video.embedded.network import FillNetwork
     from lyra_core.models.video.embedded.tensors import Past
 
-__all__ = ["EmbeddedVideo", "working_size"]
+__all__ = ["EmbeddedVideo", "lender_of", "working_size"]
 
 _CELL = 8  # the network's pictures have sides that are multiples of this
 _EVEN = 1.5  # [px of the network] by which its relief is blurred: its patches are 4 wide
 _COARSE = 6.0  # [px of the network] what is coarser than this comes from the network, the rest from patches
-_GUIDED = TextureSettings(guess_weight=0.25)
+_GUIDED = TextureSettings(
+    guess_weight=0.25, usage_weight=0.001, seam_weight=0.001, kind_weight=0.02, start_from_guess=False
+)
 # What is coarser than patches comes from the network: small holes need no coarse levels of the search.
-_QUICK = TextureSettings(levels=2, rounds=(2, 1), guess_weight=0.25)
-_SMALL = 0.1  # a view with a smaller share of holes gets patches with less search
+_QUICK = replace(_GUIDED, levels=2, rounds=(2, 1))
+_SMALL = 0.1  # a view with a smaller share of holes gets patches with less search, from its own pixels alone
+_GEOMETRIES = ("snapped", "planes", "network")
 _CRUMBS = 0.003  # and one with a smaller share than this the classical fill alone: nobody would see the difference
 
 
@@ -76,8 +80,9 @@ class EmbeddedVideo:
     steps: steps of the flow. 1 is the mean of what may be there; more draw one of the possibilities.
     grain: share of the fine part of the fill that comes from guided patches instead of the network; 0 leaves the patch
         fill out, which is faster and as smooth as the network.
-    geometry: where the depth of holes comes from: "planes" continued from the rim, which a robot can drive on, or the
-        "network", which is nearer to the truth on average and bumpier.
+    geometry: where the depth of holes comes from: the "network", nearest to the truth on average and wavy; "planes"
+        continued from the rim; "snapped", the network's drawn onto the floor and walls where it is near them, which a
+        robot can drive on.
 
     Raises
     ------
@@ -88,13 +93,13 @@ class EmbeddedVideo:
     provides_depth = True
 
     def __init__(
-        self, folder: str | Path | None = None, *, steps: int = 1, grain: float = 1.0, geometry: str = "planes"
+        self, folder: str | Path | None = None, *, steps: int = 1, grain: float = 1.0, geometry: str = "snapped"
     ) -> None:
-        if not 1 <= steps <= 16 or not 0 <= grain <= 1 or geometry not in ("planes", "network"):
+        if not 1 <= steps <= 16 or not 0 <= grain <= 1 or geometry not in _GEOMETRIES:
             raise ConfigError(
                 "Options of the embedded video model are out of range",
                 got=f"steps {steps}, grain {grain:g}, geometry {geometry}",
-                do="Use 1 to 16 steps, grain 0 to 1, geometry planes or network",
+                do="Use 1 to 16 steps, grain 0 to 1, geometry snapped, planes or network",
             )
         self._folder = Path(folder) if folder is not None else default_folder()
         self._steps, self._grain, self._geometry = steps, grain, geometry
@@ -130,6 +135,8 @@ class EmbeddedVideo:
         seed = int(request.rng.integers(1 << 62))  # one draw a chunk: the order of the views does not matter
         small = request.cameras.resized(*working_size(request.cameras[0]))
         pasts: list[Past] = [past_of(*_seen(frame)) for frame in request.history[-4:]]
+        lenders = (request.past(0),) if request.past is not None else request.history[:1]
+        lender = lender_of(lenders[0]) if lenders and self._grain > 0 else None
         made: set[int] = set()
 
         def order() -> Iterator[int]:
@@ -142,7 +149,9 @@ class EmbeddedVideo:
             index = request.first_index + position
             rng = np.random.default_rng([seed, index])
             guide = request.memory.guide(request.cameras[position])
-            frame = self.complete(guide, index, rng, pasts=_nearest(pasts, guide.camera), device=request.device)
+            frame = self.complete(
+                guide, index, rng, pasts=_nearest(pasts, guide.camera), lender=lender, device=request.device
+            )
             if frame.owned.mean() > 0.05:
                 pasts.append(past_of(*_seen(frame)))
             yield frame
@@ -156,9 +165,13 @@ class EmbeddedVideo:
         rng: np.random.Generator,
         *,
         pasts: tuple[Past, ...] = (),
+        lender: Lender | None = None,
         device: str = "cpu",
     ) -> Frame:
-        """Frame of a guide's view: known pixels kept, the others invented (and owned)."""
+        """Frame of a guide's view: known pixels kept, the others invented (and owned).
+
+        pasts: small past frames that the network sees. lender: a frame that patches may be copied from, see `lender_of`.
+        """
         known = trusted(guide) & (guide.sky | (guide.depth > 0))
         if known.all():
             depth = np.where(guide.sky, 0, guide.depth).astype(np.float32)
@@ -167,15 +180,18 @@ class EmbeddedVideo:
         small, scale = _classical(guide, known) if crumbs else self._fill(guide, known, rng, pasts)
         cell = guide.camera.width / small.shape[1]
         colours, depth, sky = _whole_view(guide, known, small, scale, cell)
-        if not crumbs and (self._grain > 0 or self._geometry == "planes"):
-            planes = complete_geometry(guide, known)
+        if not crumbs and (self._grain > 0 or self._geometry != "network"):
+            surfaces = (
+                complete_geometry(guide, known)
+                if self._geometry == "planes"
+                else snapped_geometry(guide, known, depth, sky)
+            )
             if self._grain > 0:
-                patches = _patches(guide, known, colours, planes, cell, rng, device)
-                # Known pixels are the same in both, so nothing changes there.
-                fine = detail_of(patches, _COARSE * cell) - detail_of(colours, _COARSE * cell)
-                colours = np.where(known[..., None], colours, colours + np.float32(self._grain) * fine)
-            if self._geometry == "planes":
-                depth, sky = planes.depth, planes.sky
+                own = detail_of(colours, _COARSE * cell)
+                patches = _patches(known, colours, own, surfaces, cell, rng, lender, device)
+                colours = np.where(known[..., None], colours, colours + np.float32(self._grain) * (patches - own))
+            if self._geometry != "network":
+                depth, sky = surfaces.depth, surfaces.sky
         return Frame(index, np.clip(colours, 0, 1, out=colours), depth, sky, guide.camera, ~known)
 
     def _fill(
@@ -212,25 +228,53 @@ def _classical(guide: Guide, known: NDArray[np.bool_]) -> tuple[NDArray[np.float
 
 
 def _patches(
-    guide: Guide,
     known: NDArray[np.bool_],
     colours: NDArray[np.float32],
-    planes: Completed,
+    detail: NDArray[np.float32],
+    surfaces: Completed,
     cell: float,
     rng: np.random.Generator,
+    lender: Lender | None,
     device: str,
 ) -> NDArray[np.float32]:
-    """(H, W, 3) a patch fill that expects what the network made of the whole view, colours (H, W, 3)."""
-    return fill_texture(
-        np.array(guide.rgb),
+    """(H, W, 3) what is fine in a patch fill that expects what the network made of the whole view, colours (H, W, 3).
+
+    Only what is fine is compared and copied (detail (H, W, 3) of the view): water in the shade serves for water in the sun,
+    and no seam shows where two pieces differ in brightness.
+    """
+    small = (~known).mean() < _SMALL
+    fill = fill_texture(
+        _as_picture(detail),
         known,
-        planes.kind,
-        planes.depth,
+        surfaces.kind,
+        surfaces.depth,
         rng=rng,
         device=device,
-        settings=_QUICK if (~known).mean() < _SMALL else _GUIDED,
-        guess=np.asarray(cv2.GaussianBlur(np.clip(colours, 0, 1), (0, 0), cell), np.float32),
+        settings=_QUICK if small else _GUIDED,
+        guess=_coarse(colours, cell),
+        lender=None if small else lender,
     )
+    return fill - np.float32(0.5)
+
+
+def _as_picture(detail: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.clip(detail + np.float32(0.5), 0, 1)
+
+
+def _coarse(colours: NDArray[np.float32], cell: float) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(np.clip(colours, 0, 1), (0, 0), cell), np.float32)
+
+
+def lender_of(frame: Frame) -> Lender:
+    """What is fine in a finished frame, to copy from: the photo holds more of the place than what a view beside it shows."""
+    known = frame.sky | (frame.depth > 0)
+    height, width = known.shape
+    nowhere = np.full((height, width, 2), np.nan, np.float32)
+    guide = Guide(frame.rgb, frame.depth, known, frame.sky, np.zeros(known.shape, np.int32), nowhere, frame.camera)
+    surfaces = complete_geometry(guide, known)
+    cell = width / working_size(frame.camera)[0]
+    detail = _as_picture(detail_of(np.asarray(frame.rgb), _COARSE * cell))
+    return Lender(detail, known, surfaces.kind, surfaces.depth, _coarse(frame.rgb, cell))
 
 
 def _whole_view(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lyra_core.geometry.projection import pixel_rays
 from lyra_core.types import Camera, Guide
 
-__all__ = ["CEILING", "FLOOR", "SKY", "WALL", "Completed", "complete_geometry"]
+__all__ = ["CEILING", "FLOOR", "SKY", "WALL", "Completed", "complete_geometry", "snapped_geometry"]
 
 FLOOR, WALL, SKY, CEILING = 0, 1, 2, 3
 
@@ -27,6 +27,7 @@ _STEP = 4  # planes are assigned on a grid this coarse and evaluated on full pix
 _NEARER = 1.2  # a side of a torn hole this much nearer than the other is the foreground
 _REACH = 25  # [grid cells] how far the two sides of a torn hole are compared
 _FLOOR_SLACK = 0.05  # [m], plus 2 % of the depth
+_SNAP = (0.4, 0.7)  # |log ratio| up to which expected depth is drawn onto a plane, and from which it stays as it is
 _F32 = NDArray[np.float32]
 
 
@@ -161,8 +162,26 @@ def _up(camera: Camera) -> NDArray[np.float64]:
     return camera.world_from_camera[2, :3].copy()  # world Z in camera axes: the last row of the rotation
 
 
-def complete_geometry(guide: Guide, known: NDArray[np.bool_]) -> Completed:
-    """Depth, sky and kind of surface of every pixel; known pixels keep the guide's depth."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scene:
+    """What a guide says of the surfaces around.
+
+    Attributes
+    ----------
+    grid: the guide on coarse cells. rays (H, W, 3), rise (H, W): of the full pixels; rise is their z in the world.
+    levels: height of the camera over the floor and of a ceiling over it [m], None where there is none.
+    seen: (H, W) uint8 kind of the known pixels. far: inverse depth [1/m] below which nothing is told from the sky.
+    """
+
+    grid: _Grid
+    rays: _F32
+    rise: _F32
+    levels: tuple[float, float | None]
+    seen: NDArray[np.uint8]
+    far: float
+
+
+def _scene(guide: Guide, known: NDArray[np.bool_]) -> _Scene:
     up = _up(guide.camera)
     level = float(guide.camera.center[2])
     level = level if abs(level) > 0.05 else 0.05
@@ -178,12 +197,53 @@ def complete_geometry(guide: Guide, known: NDArray[np.bool_]) -> Completed:
     seen = _seen_kind(guide, solid, rise, (level, ceiling))
     grid = _grid(guide, known, seen, up, (level, ceiling))
     far = 1.0 / (1.5 * max(float(guide.depth.max(initial=0.0)), 4.0))
-    inverse, kind = _extend(grid, rays, rise, (level, ceiling), far)
-    depth = np.where(kind == SKY, 0, 1.0 / np.maximum(inverse, far)).astype(np.float32)
-    kind = np.where(known, seen, kind).astype(np.uint8)
+    return _Scene(grid, rays, rise, (level, ceiling), seen, far)
+
+
+def _completed(
+    guide: Guide, known: NDArray[np.bool_], scene: _Scene, inverse: _F32, kind: NDArray[np.uint8]
+) -> Completed:
+    depth = np.where(kind == SKY, 0, 1.0 / np.maximum(inverse, scene.far)).astype(np.float32)
+    kind = np.where(known, scene.seen, kind).astype(np.uint8)
     depth = np.where(known, np.where(guide.sky, 0, guide.depth), depth)
     sky = np.where(known, guide.sky, kind == SKY)
     return Completed(depth, sky, kind)
+
+
+def complete_geometry(guide: Guide, known: NDArray[np.bool_]) -> Completed:
+    """Depth, sky and kind of surface of every pixel; known pixels keep the guide's depth."""
+    scene = _scene(guide, known)
+    inverse, kind = _extend(scene)
+    return _completed(guide, known, scene, inverse, kind)
+
+
+def snapped_geometry(guide: Guide, known: NDArray[np.bool_], depth: _F32, sky: NDArray[np.bool_]) -> Completed:
+    """As complete_geometry, from an expected depth (H, W) [m] and sky of the holes, which may be soft and wavy.
+
+    Where the floor, a ceiling or the wall that goes on from the rim is about where a surface is expected, the surface is
+    drawn onto it; elsewhere it stays as it is. Planes alone continue whatever stands at the picture's rim, a bollard as a
+    wall, across all that is unseen. Nothing is below the floor.
+    """
+    scene = _scene(guide, known)
+    expected = np.maximum(np.where(sky, 0, 1.0 / np.maximum(depth, 1e-3)), 0.5 * scene.far).astype(np.float32)
+    floor, ceiling = _level_planes(scene)
+    wall, _ = _continued(scene, _background(scene.grid))
+    planes = np.stack([floor, wall, ceiling])
+    away = np.log(np.maximum(planes, 1e-6) / expected)
+    away = np.where(planes > 0.67 * scene.far, away, np.inf)
+    best = np.argmin(np.abs(away), axis=0)
+    step = np.take_along_axis(away, best[None], axis=0)[0]
+    near, beyond = _SNAP
+    part = np.clip((beyond - np.abs(step)) / (beyond - near), 0, 1)
+    part = part * part * (3 - 2 * part)
+    inverse = expected * np.exp(np.where(part > 0, step, 0) * part)
+    kind = np.where(part < 0.5, WALL, np.array([FLOOR, WALL, CEILING], np.uint8)[best])
+    kind = np.where(inverse <= floor, FLOOR, kind)
+    inverse = np.maximum(inverse, floor)
+    kind = np.where(inverse < 0.67 * scene.far, SKY, kind)
+    if not (scene.grid.kind == SKY).any():  # no sky where none was seen: a wall far away
+        kind = np.where(kind == SKY, WALL, kind)
+    return _completed(guide, known, scene, inverse.astype(np.float32), kind.astype(np.uint8))
 
 
 def _seen_kind(
@@ -208,39 +268,61 @@ def _seen_kind(
     return np.where(guide.sky, SKY, kind).astype(np.uint8)
 
 
-def _extend(
-    grid: _Grid, rays: _F32, rise: _F32, levels: tuple[float, float | None], far: float
-) -> tuple[_F32, NDArray[np.uint8]]:
-    """Inverse depth and kind of all full pixels from the background cells nearest to them."""
+def _background(grid: _Grid) -> NDArray[np.bool_]:
+    """Known cells beside holes that are not the near side of a torn one: what goes on behind them."""
     import cv2
 
     hole = (~grid.known).astype(np.uint8)
     beside = grid.known & (cv2.dilate(hole, np.ones((3, 3), np.uint8)) > 0)
     sources = beside & ~_foreground(grid)
-    if not sources.any():
-        sources = grid.known
+    return sources if sources.any() else grid.known
+
+
+def _full(scene: _Scene) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row (H, 1) and column (1, W) of the coarse cell of every full pixel."""
+    height, width = scene.rise.shape
+    rows = np.minimum(np.arange(height) // _STEP, len(scene.grid.kind) - 1)[:, None]
+    return rows, np.minimum(np.arange(width) // _STEP, scene.grid.kind.shape[1] - 1)[None, :]
+
+
+def _level_planes(scene: _Scene) -> tuple[_F32, _F32]:
+    """Inverse depth (H, W) of the floor and of the ceiling; 0 where a pixel does not look at them."""
+    level, ceiling = scene.levels
+    floor = np.where(scene.rise < -1e-3, -scene.rise / np.float32(level), 0)
+    if ceiling is None:
+        return floor, np.zeros_like(floor)
+    return floor, np.where(scene.rise > 1e-3, scene.rise / np.float32(ceiling - level), 0)
+
+
+def _continued(scene: _Scene, sources: NDArray[np.bool_]) -> tuple[_F32, _F32]:
+    """Inverse depth (H, W) of the nearest wall among the source cells, gone on with, and how far it is [cells] (h, w).
+
+    0 and inf where there is no wall."""
+    y, x, reach = _nearest(sources & (scene.grid.kind == WALL))
+    if not np.isfinite(reach).any():
+        return np.zeros_like(scene.rise), reach
+    return _wall_inverse(scene.grid, y, x, *_full(scene), scene.rays), reach
+
+
+def _extend(scene: _Scene) -> tuple[_F32, NDArray[np.uint8]]:
+    """Inverse depth and kind of all full pixels from the background cells nearest to them."""
+    grid, far = scene.grid, scene.far
+    sources = _background(grid)
     y1, x1, r1 = _nearest(sources)
-    walls = sources & (grid.kind == WALL)
-    y2, x2, r2 = _nearest(walls)
-    size = (rays.shape[1], rays.shape[0])
-    rows = np.minimum(np.arange(size[1]) // _STEP, len(grid.kind) - 1)[:, None]
-    columns = np.minimum(np.arange(size[0]) // _STEP, grid.kind.shape[1] - 1)[None, :]
+    continued, r2 = _continued(scene, sources)
+    rows, columns = _full(scene)
     kind = grid.kind[y1, x1][rows, columns]
-    continued = _wall_inverse(grid, y2, x2, rows, columns, rays)
     # A wall takes part where it is what is nearest, or hardly farther than the floor or ceiling that is.
     usable = np.isfinite(r2) & (r2 < 2.5 * r1 + 8)
     wall = np.where(usable[rows, columns] | ((kind == WALL) & np.isfinite(r2)[rows, columns]), continued, 0)
-    floor = np.where(rise < -1e-3, -rise / np.float32(levels[0]), 0)
-    ceiling = np.zeros_like(floor)
-    if levels[1] is not None:
-        ceiling = np.where(rise > 1e-3, rise / np.float32(levels[1] - levels[0]), 0)
+    floor, ceiling = _level_planes(scene)
     wall = np.where(kind == SKY, 0, wall)
     inverse = np.maximum(np.maximum(wall, floor), ceiling)
     out = np.where(inverse == floor, FLOOR, np.where(inverse == ceiling, CEILING, WALL)).astype(np.uint8)
     nothing = inverse < far * 0.67
     if (grid.kind == SKY).any():
         out[nothing] = SKY
-    elif walls.any():
+    elif np.isfinite(r2).any():
         inverse, out = np.where(nothing, continued, inverse), np.where(nothing, WALL, out)
     return np.maximum(inverse, far).astype(np.float32), out.astype(np.uint8)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lyra_core.kernels import patch
 
-__all__ = ["TextureSettings", "fill_texture"]
+__all__ = ["Lender", "TextureSettings", "fill_texture"]
 
 _F32 = NDArray[np.float32]
 _NONE = 255
@@ -38,6 +38,12 @@ class TextureSettings:
     scale_weight: cost of copying from another depth, per squared log ratio (colours are 0..1, costs mean squares).
     near_weight: cost of copying from afar, per squared picture width.
     guess_weight: cost of copying from where the guess has another colour, per squared difference; without a guess: none.
+    usage_weight: cost of copying from where much is copied from already, per times that it is used more than all that
+        is offered is on average (Kaspar et al. 2015): a smooth guess is served best by one patch, everywhere.
+    seam_weight: cost of copying from elsewhere than all neighbours do (Ashikhmin 2001): larger pieces stay whole.
+    kind_weight: cost of copying from another kind of surface; the default forbids it.
+    start_from_guess: begin with the coarse colours of the guess; False where it shows something else than the picture,
+        which may be the detail of one.
     """
 
     finest: int = 0
@@ -48,6 +54,27 @@ class TextureSettings:
     scale_weight: float = 0.012
     near_weight: float = 0.01
     guess_weight: float = 1.0
+    usage_weight: float = 0.0
+    seam_weight: float = 0.0
+    kind_weight: float = 1e3
+    start_from_guess: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lender:
+    """Another picture of the scene to copy from, as large as the one that is filled.
+
+    Attributes
+    ----------
+    rgb: (H, W, 3) float32 in [0, 1]. known: (H, W) bool, pixels that may be copied. kind: (H, W) uint8.
+    depth: (H, W) float32 [m]. guess: (H, W, 3) float32, its coarse colours, or None; see `fill_texture`.
+    """
+
+    rgb: _F32
+    known: NDArray[np.bool_]
+    kind: NDArray[np.uint8]
+    depth: _F32
+    guess: _F32 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,11 +122,8 @@ def _finest(
     return _Level(colour, hole, padded_kind, np.where(padded_depth > 0, scale, 0).astype(np.float32), guess)
 
 
-def _offers(level: _Level, radius: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Kind that each cell offers as a patch centre (_NONE: none) and kind that each cell wants.
-
-    A kind that nowhere fills a whole patch is served by the kind that offers most.
-    """
+def _offered(level: _Level, radius: int) -> NDArray[np.int32]:
+    """Kind that each cell offers as a patch centre; _NONE: it is in no whole patch."""
     import cv2
 
     size = 2 * radius + 1
@@ -108,8 +132,16 @@ def _offers(level: _Level, radius: int) -> tuple[NDArray[np.int32], NDArray[np.i
     )
     whole[:radius] = whole[-radius:] = 0
     whole[:, :radius] = whole[:, -radius:] = 0
-    offered = np.where(whole > 0, level.kind, _NONE).astype(np.int32)
-    wanted = level.kind.astype(np.int32)
+    return np.where(whole > 0, level.kind, _NONE).astype(np.int32)
+
+
+def _offers(level: _Level, lender: _Level | None, radius: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Kind that each cell offers as a patch centre (_NONE: none) and kind that each cell wants.
+
+    A kind that nowhere fills a whole patch is served by the kind that offers most.
+    """
+    offered = _beside(_offered(level, radius), None if lender is None else _offered(lender, radius))
+    wanted = _beside(level.kind.astype(np.int32), None if lender is None else lender.kind)
     counts = np.bincount(offered[offered != _NONE], minlength=4)[:4]
     if counts.sum() == 0:
         return offered, wanted
@@ -139,13 +171,17 @@ def _start(
 
 def _enlarge(
     field: NDArray[np.int32], offered: NDArray[np.int32], wanted: NDArray[np.int32], targets: NDArray[np.int32],
-    rng: np.random.Generator,
+    rng: np.random.Generator, own: tuple[int, int],
 ) -> NDArray[np.int32]:  # fmt: skip
-    """The field of the next finer level; cells whose source is not offered start at random."""
+    """The field of the next finer level; cells whose source is not offered start at random.
+
+    own: columns of the picture itself at the coarse level and at this one; those of a lender follow.
+    """
     out = _start(offered, wanted, targets, rng)
-    coarse = np.minimum(targets // 2, np.array(field.shape[:2]) - 1)
+    coarse = np.minimum(targets // 2, np.array((field.shape[0], own[0])) - 1)
     source = field[coarse[:, 0], coarse[:, 1]]
     moved = source * 2 + (targets - coarse * 2)
+    moved[source[:, 1] >= own[0], 1] += own[1] - 2 * own[0]
     height, width = wanted.shape
     inside = (source[:, 0] >= 0) & (moved[:, 0] < height) & (moved[:, 1] < width)
     moved = np.clip(moved, 0, (height - 1, width - 1))
@@ -170,7 +206,7 @@ def _weights(hole: NDArray[np.bool_]) -> _F32:
     return np.maximum(0.9**distance, 0.15).astype(np.float32)
 
 
-def _spread(level: _Level) -> _F32:
+def _spread(level: _Level, start_from_guess: bool) -> _F32:
     """First colours of the holes: the seen cells of the same kind, mirrored at the nearest of them.
 
     A smear of the nearest colour would find flat patches everywhere and stay a smear. Of a guess, which is a smear too,
@@ -197,45 +233,84 @@ def _spread(level: _Level) -> _F32:
         good = source[mirrored[:, 0], mirrored[:, 1]]
         chosen = np.where(good[:, None], mirrored, nearest)
         image[fill[:, 0], fill[:, 1]] = level.image[chosen[:, 0], chosen[:, 1]]
-    if level.guess is not None:
+    if level.guess is not None and start_from_guess:
         coarse = cv2.GaussianBlur(level.guess - image, (0, 0), 1.0)
         image = np.where(level.hole[..., None], np.clip(image + coarse, 0, 1), image).astype(np.float32)
     return image
 
 
+def _beside(own: NDArray, lent: NDArray | None) -> NDArray:
+    """An array of a level and that of the lender to the right of it."""
+    return own if lent is None else np.concatenate([own, lent.astype(own.dtype)], axis=1)
+
+
+def _arrays(level: _Level, image: _F32, lender: _Level | None) -> dict[str, _F32 | None]:
+    """What the search compares: image (with the kind as a fourth colour), weight, scale and guess of both pictures."""
+    kinds = level.kind * np.float32(_KIND_STEP)
+    own = {
+        "image": np.dstack([image, kinds]),
+        "weight": _weights(level.hole),
+        "scale": level.scale,
+        "guess": level.guess,
+    }
+    if lender is None:
+        return own
+    lent = {
+        "image": np.dstack([lender.image, lender.kind * np.float32(_KIND_STEP)]),
+        "weight": np.ones_like(lender.scale),
+        "scale": lender.scale,
+        "guess": lender.guess,
+    }
+    return {name: None if array is None else _beside(array, lent[name]) for name, array in own.items()}
+
+
 def _solve(
-    levels: list[_Level], settings: TextureSettings, rng: np.random.Generator, device: str
+    levels: list[_Level], lent: list[_Level] | None, settings: TextureSettings, rng: np.random.Generator, device: str
 ) -> tuple[NDArray[np.int32], _F32]:
-    """Field of sources (h, w, 2) of the finest level, and its colours."""
+    """Field of sources of the finest level and its colours; sources of a lender lie to the right of the picture."""
     field: NDArray[np.int32] | None = None
-    image = levels[-1].image
+    image, before = levels[-1].image, 0
     for number, level in enumerate(reversed(levels)):
-        radius = 2 if number == 0 else 3
-        offered, wanted = _offers(level, radius)
+        lender = None if lent is None else lent[len(levels) - 1 - number]
+        radius, own = (2 if number == 0 else 3), level.hole.shape[1]
+        offered, wanted = _offers(level, lender, radius)
         targets, holes = _targets(level.hole, radius), np.argwhere(level.hole).astype(np.int32)
         if number == 0 or field is None:
-            image = _spread(level)
+            image = _spread(level, settings.start_from_guess)
             field = _start(offered, wanted, targets, rng)
         else:
             import cv2
 
-            size = (level.hole.shape[1], level.hole.shape[0])
+            size = (own, level.hole.shape[0])
             image = np.where(
                 level.hole[..., None], cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), level.image
             )
-            field = _enlarge(field, offered, wanted, targets, rng)
+            field = _enlarge(field, offered, wanted, targets, rng, (before, own))
+        before = own
         served = field[targets[:, 0], targets[:, 1], 0] >= 0
         targets = targets[served]
         if len(targets) == 0 or len(holes) == 0:
             continue
-        arrays = {
-            "image": np.dstack([image, level.kind * np.float32(_KIND_STEP)]).astype(np.float32), "weight": _weights(level.hole), "scale": level.scale,
-            "offered": offered, "wanted": wanted, "field": field, "guess": level.guess,
-        }  # fmt: skip
+        arrays = {**_arrays(level, image, lender), "offered": offered, "wanted": wanted, "field": field}
         rounds = settings.rounds[min(number, len(settings.rounds) - 1)]
         image, field = _rounds(arrays, targets, holes, rounds, radius, settings, rng, device)
+        image = np.ascontiguousarray(image[:, :own])
     assert field is not None
     return field, image
+
+
+def _usage(field: NDArray[np.int32], targets: NDArray[np.int32], offered: NDArray[np.int32], radius: int) -> _F32:
+    """(h, w) how many times more than on average each cell is copied from, 0 where not more."""
+    import cv2
+
+    source = field[targets[:, 0], targets[:, 1]]
+    count = np.bincount(source[:, 0] * offered.shape[1] + source[:, 1], minlength=offered.size)
+    count = cv2.blur(count.reshape(offered.shape).astype(np.float32), (2 * radius + 1, 2 * radius + 1))
+    even = np.zeros(_NONE + 1, np.float32)
+    kinds = offered[source[:, 0], source[:, 1]]
+    for kind in np.unique(kinds):
+        even[kind] = (kinds == kind).sum() / max(1, (offered == kind).sum())
+    return np.clip(count / np.maximum(even[offered], 1e-6) - 1, 0, 20).astype(np.float32) * (offered != _NONE)
 
 
 def _rounds(
@@ -244,9 +319,12 @@ def _rounds(
 ) -> tuple[_F32, NDArray[np.int32]]:  # fmt: skip
     for turn in range(rounds):
         for sweep in range(settings.sweeps):
+            arrays["usage"] = _usage(arrays["field"], targets, arrays["offered"], radius) * np.float32(
+                settings.usage_weight
+            )
             arrays["field"], cost = patch.improve(
                 arrays, targets, radius=radius, reach=(2, 4, 8)[sweep % 3], samples=settings.samples,
-                scale_weight=settings.scale_weight, near_weight=settings.near_weight, guess_weight=0.0 if arrays["guess"] is None else settings.guess_weight,
+                scale_weight=settings.scale_weight, near_weight=settings.near_weight, guess_weight=0.0 if arrays["guess"] is None else settings.guess_weight, seam_weight=settings.seam_weight, kind_weight=settings.kind_weight,
                 seed=int(rng.integers(1 << 30)), device=device,
             )  # fmt: skip
         # A soft vote first, a sharp one at the end: averaging blurs, the best patch alone makes seams.
@@ -260,13 +338,19 @@ def _rounds(
 
 
 def _copy(
-    rgb: _F32, known: NDArray[np.bool_], kind: NDArray[np.uint8], field: NDArray[np.int32], coarse: _F32, step: int
-) -> _F32:
+    rgb: _F32, known: NDArray[np.bool_], kind: NDArray[np.uint8], field: NDArray[np.int32], coarse: _F32, step: int,
+    lender: Lender | None,
+) -> _F32:  # fmt: skip
     """Full pixels of the holes along the field, blended over cell borders; coarse colours where nothing can be had."""
     import cv2
 
-    height, width = known.shape
     y, x = np.nonzero(~known)
+    out = rgb.copy()
+    if lender is not None:  # begins where its cells do
+        pad = ((0, 0), (0, -known.shape[1] % step))
+        rgb = _beside(np.pad(rgb, (*pad, (0, 0))), lender.rgb)
+        known, kind = _beside(np.pad(known, pad), lender.known), _beside(np.pad(kind, pad), lender.kind)
+    height, width = known.shape
     total = np.zeros((len(y), 3), np.float32)
     norm = np.zeros(len(y), np.float32)
     v, u = (y + 0.5) / step - 0.5, (x + 0.5) / step - 0.5
@@ -276,7 +360,7 @@ def _copy(
             weight = np.clip(1.5 * (1 - np.abs(v - v0 - dv)) - 0.25, 0, 1) * np.clip(
                 1.5 * (1 - np.abs(u - u0 - du)) - 0.25, 0, 1
             )
-            row, column = np.clip(v0 + dv, 0, field.shape[0] - 1), np.clip(u0 + du, 0, field.shape[1] - 1)
+            row, column = np.clip(v0 + dv, 0, coarse.shape[0] - 1), np.clip(u0 + du, 0, coarse.shape[1] - 1)
             source = field[row, column]
             sy, sx = y + (source[:, 0] - row) * step, x + (source[:, 1] - column) * step
             inside = (source[:, 0] >= 0) & (sy >= 0) & (sy < height) & (sx >= 0) & (sx < width)
@@ -286,13 +370,12 @@ def _copy(
             total += weight[:, None] * rgb[sy, sx]
             norm += weight
     smooth = cv2.resize(coarse, (coarse.shape[1] * step, coarse.shape[0] * step), interpolation=cv2.INTER_LINEAR)
-    out = rgb.copy()
     base = smooth[y, x]
     out[y, x] = np.where((norm > 1e-4)[:, None], total / np.maximum(norm, 1e-6)[:, None], base)
     return out
 
 
-def fill_texture(
+def fill_texture(  # noqa: PLR0913 - a picture is many arrays
     rgb: _F32,
     known: NDArray[np.bool_],
     kind: NDArray[np.uint8],
@@ -302,19 +385,27 @@ def fill_texture(
     device: str = "cpu",
     settings: TextureSettings | None = None,
     guess: _F32 | None = None,
+    lender: Lender | None = None,
 ) -> _F32:
     """Fill the unknown pixels of rgb (H, W, 3) float32 in [0, 1] from known ones of the same kind.
 
     kind (H, W) uint8 and depth (H, W) float32 [m] are complete (fill.geometry). Deterministic for a given rng.
     guess: (H, W, 3) float32, coarse colours that somebody expects everywhere, known pixels blurred alike: patches are
     then copied from where the guess has about the same colour (guided synthesis, Hertzmann et al. 2001, "Image analogies").
+    lender: a picture to copy from as well, with a guess of its own if there is one here: where most of a view is missing, what is
+    left of it may not hold a single patch of sky or water.
     """
     settings = TextureSettings() if settings is None else settings
-    if known.all() or not known.any():
+    if known.all() or not (known.any() or (lender is not None and lender.known.any())):
         return np.where(known[..., None], rgb, np.float32(0.5))
     step = settings.finest or max(1, round(known.shape[0] / 120))
     levels = [_finest(rgb, known, kind, depth, step, guess)]
     while len(levels) < settings.levels and min(levels[-1].hole.shape) > 36:
         levels.append(_halve(levels[-1]))
-    field, coarse = _solve(levels, settings, rng, device)
-    return _copy(rgb, known, kind, field, coarse, step)
+    lent = None
+    if lender is not None:
+        lent = [_finest(lender.rgb, lender.known, lender.kind, lender.depth, step, lender.guess)]
+        while len(lent) < len(levels):
+            lent.append(_halve(lent[-1]))
+    field, coarse = _solve(levels, lent, settings, rng, device)
+    return _copy(rgb, known, kind, field, coarse, step, lender)

@@ -15,7 +15,7 @@ from lyra_core.trajectory.curves import heading_of
 from lyra_core.trajectory.motion import PathSpeed, path_speed
 from lyra_core.trajectory.presets import make_path, preset
 from lyra_core.trajectory.scene import SeedScene
-from lyra_core.trajectory.walk import walk
+from lyra_core.trajectory.walk import asked_distance, walk
 from lyra_core.types import Camera, CameraPath
 
 __all__ = ["PlannedPath", "plan_path"]
@@ -72,7 +72,7 @@ def plan_path(
 
 def _walk_notes(start: NDArray[np.float64], scene: SeedScene, strength: float, values: dict[str, Any]) -> list[str]:
     """How a walk differs from a straight line of the asked length."""
-    asked = strength * (scene.center_depth if values["distance"] is None else values["distance"])
+    asked = asked_distance(scene, strength, values)
     out = walk(start, scene, strength, values)[0][:, :2, 3]
     walked = float(np.linalg.norm(np.diff(out, axis=0), axis=1).sum())
     notes = []

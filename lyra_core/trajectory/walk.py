@@ -20,10 +20,11 @@ from lyra_core.geometry import interpolate, look_at, matrix_from_rotvec, rigid
 from lyra_core.trajectory.curves import heading_of
 from lyra_core.trajectory.scene import SeedScene
 
-__all__ = ["FloorPlan", "floor_plan", "walk", "walk_and_return"]
+__all__ = ["FloorPlan", "asked_distance", "floor_plan", "walk", "walk_and_return"]
 
 _F = NDArray[np.float64]
 
+_SHARE = 0.75  # of the subject's distance that is walked unless asked otherwise
 _STRIDE = 0.05  # m between planned positions
 _STEP_OVER = 0.12  # m: lower things do not stop a walk
 _MIN_RADIUS = 0.5  # m, tightest turn
@@ -209,12 +210,20 @@ def _poses(start: _F, track: _F, turned: _F, drop: float, pitch_deg: float | Non
     return rigid(turn @ settled, centers)
 
 
+def asked_distance(scene: SeedScene, strength: float, options: Mapping[str, Any]) -> float:
+    """Length of the walk [m] that was asked for, by default a part of the way to the subject.
+
+    A photo that is walked up to shows four times its pixels at three quarters of the way, and a smear at its end.
+    """
+    return strength * (_SHARE * scene.center_depth if options["distance"] is None else options["distance"])
+
+
 def _walked(start: _F, scene: SeedScene, strength: float, options: Mapping[str, Any]) -> tuple[_F, _F, FloorPlan]:
     """World poses (M, 4, 4), directions of the way (M, 2), and the plan that they were found on."""
     floor = 0.0 if scene.floor_z is None else scene.floor_z
     drop = 0.0 if options["height"] is None else start[2, 3] - floor - options["height"]
     height = max(start[2, 3], start[2, 3] - drop) - floor
-    distance = strength * (scene.center_depth if options["distance"] is None else options["distance"])
+    distance = asked_distance(scene, strength, options)
     plan = floor_plan(scene, start[:3, 3], height=height, reach=distance + 1.0)
     ahead = heading_of(start)
     heading = float(np.arctan2(ahead[1], ahead[0]))

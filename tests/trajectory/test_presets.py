@@ -223,7 +223,7 @@ def test_walk_and_return_comes_back_beside_its_line_looking_the_same_way():
 
 def test_a_walk_without_any_seen_point_goes_straight_ahead():
     path = make_path("walk", start=photo_camera(), frames=10, scene=SeedScene(2.0))
-    assert np.allclose(path.centers[-1], [0, 2.0, 1.4])
+    assert np.allclose(path.centers[-1], [0, 1.5, 1.4])
 
 
 def test_speed_limits_shorten_the_path_instead_of_being_exceeded(caplog):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lyra_core.errors import InputError
 from lyra_core.kernels import launch, patch
 from lyra_core.models.video.fill.clean import trusted
 from lyra_core.models.video.fill.geometry import FLOOR, SKY, WALL, complete_geometry, snapped_geometry
@@ -259,6 +260,25 @@ def test_pixels_of_a_lender_that_are_not_known_are_not_copied():
     lender = Lender(poison, held, kind, depth)
     filled = fill_texture(rgb, known, kind, depth, rng=np.random.default_rng(0), lender=lender)
     assert filled.max() < 0.51
+
+
+@pytest.mark.parametrize("wrong", ["size", "guess"])
+def test_a_lender_that_does_not_fit_is_refused(wrong):
+    rgb, known = np.full((96, 144, 3), 0.5, np.float32), np.ones((96, 144), bool)
+    known[30:70, 60:130] = False
+    kind, depth = np.zeros((96, 144), np.uint8), np.full((96, 144), 3.0, np.float32)
+    part = (slice(None), slice(0, 100)) if wrong == "size" else ()
+    lender = Lender(rgb[part], known[part], kind[part], depth[part])
+    with pytest.raises(InputError, match="as large as the picture"):
+        fill_texture(
+            rgb,
+            known,
+            kind,
+            depth,
+            rng=np.random.default_rng(0),
+            lender=lender,
+            guess=rgb if wrong == "guess" else None,
+        )
 
 
 @pytest.mark.parametrize("width", [144, 143, 137])

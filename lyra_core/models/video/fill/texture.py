@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lyra_core.errors import InputError
 from lyra_core.kernels import patch
 
 __all__ = ["Lender", "TextureSettings", "fill_texture"]
@@ -317,11 +318,11 @@ def _rounds(
     arrays: dict, targets: NDArray[np.int32], holes: NDArray[np.int32], rounds: int, radius: int,
     settings: TextureSettings, rng: np.random.Generator, device: str,
 ) -> tuple[_F32, NDArray[np.int32]]:  # fmt: skip
+    even = np.zeros(arrays["offered"].shape, np.float32)
+    weight = np.float32(settings.usage_weight)
     for turn in range(rounds):
         for sweep in range(settings.sweeps):
-            arrays["usage"] = _usage(arrays["field"], targets, arrays["offered"], radius) * np.float32(
-                settings.usage_weight
-            )
+            arrays["usage"] = weight * _usage(arrays["field"], targets, arrays["offered"], radius) if weight else even
             arrays["field"], cost = patch.improve(
                 arrays, targets, radius=radius, reach=(2, 4, 8)[sweep % 3], samples=settings.samples,
                 scale_weight=settings.scale_weight, near_weight=settings.near_weight, guess_weight=0.0 if arrays["guess"] is None else settings.guess_weight, seam_weight=settings.seam_weight, kind_weight=settings.kind_weight,
@@ -392,10 +393,16 @@ def fill_texture(  # noqa: PLR0913 - a picture is many arrays
     kind (H, W) uint8 and depth (H, W) float32 [m] are complete (fill.geometry). Deterministic for a given rng.
     guess: (H, W, 3) float32, coarse colours that somebody expects everywhere, known pixels blurred alike: patches are
     then copied from where the guess has about the same colour (guided synthesis, Hertzmann et al. 2001, "Image analogies").
-    lender: a picture to copy from as well, with a guess of its own if there is one here: where most of a view is missing, what is
-    left of it may not hold a single patch of sky or water.
+    lender: a picture to copy from as well, with a guess of its own if there is one here (InputError if not): where most of a
+    view is missing, what is left of it may not hold a single patch of sky or water.
     """
     settings = TextureSettings() if settings is None else settings
+    if lender is not None and (lender.known.shape != known.shape or (lender.guess is None) != (guess is None)):
+        raise InputError(
+            "A lender is as large as the picture and has a guess where that has one",
+            got=f"{lender.known.shape} beside {known.shape}, guesses {lender.guess is not None} and {guess is not None}",
+            do="Resize it, and give both a guess or neither",
+        )
     if known.all() or not (known.any() or (lender is not None and lender.known.any())):
         return np.where(known[..., None], rgb, np.float32(0.5))
     step = settings.finest or max(1, round(known.shape[0] / 120))

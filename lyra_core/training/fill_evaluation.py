@@ -207,15 +207,18 @@ def _differences(
     out = []
     for method in (m for m in by_method if m.startswith("embedded")):
         for reference in (r for r in references if r in by_method):
-            for metric in ("hole_psnr", "ssim", "perceptual", "depth"):
+            for metric in ("hole_psnr", "ssim", "perceptual", "sharpness", "depth"):
                 change = by_method[method][metric] - by_method[reference][metric]
+                found = verdict(change, higher_is_better=metric in _HIGHER)
+                if metric == "sharpness":  # the truth has 1: more is no better as such
+                    found = {"worse": "sharper", "better": "smoother"}.get(found, found)
                 out.append(
                     {
                         "method": method,
                         "reference": reference,
                         "metric": metric,
                         "difference": bootstrap(change),
-                        "verdict": verdict(change, higher_is_better=metric in _HIGHER),
+                        "verdict": found,
                     }
                 )
     return out
@@ -234,10 +237,18 @@ def evaluate_fill(
     Parameters
     ----------
     seeds: views of each cluster. weights: folder of the embedded model; None: the one that ships.
+
+    Raises InputError where no view is left to fill.
     """
     import time
 
     tasks = _tasks(scenes, seeds)
+    if not tasks:
+        raise InputError(
+            "No view of the scenes has holes that can be filled",
+            got=f"{len(scenes)} scenes, {seeds} views each",
+            do="Give more scenes or more seeds: holes of 2 to 85 % of a view count",
+        )
     made = {name: METHODS[name](weights) for name in methods}
     for fill in made.values():
         fill(tasks[0])  # compile and load before the clock runs

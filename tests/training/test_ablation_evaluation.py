@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from lyra_core.errors import InputError
 from lyra_core.geometry import intrinsics_from_fov
 from lyra_core.models.video.embedded.network import FillNetwork, Shape
 from lyra_core.models.video.embedded.weights import write_weights
@@ -96,6 +97,21 @@ def test_the_fill_table_runs_and_calls_equal_methods_a_tie(scene, weights):
     for row in rows.values():
         assert row["seen_psnr"][0] > row["hole_psnr"][0]
     assert "against navier-stokes, hole_psnr" in report.text()
+
+
+def test_the_fill_table_says_what_is_sharper_and_patches_are(scene, weights):
+    methods = ("navier-stokes", "patch", "embedded 1 + patches")
+    report = evaluate_fill([("rooms0", scene)], seeds=2, weights=weights, methods=methods)
+    found = {d["reference"]: d for d in report.differences if d["metric"] == "sharpness"}
+    assert found["navier-stokes"]["verdict"] == "sharper"
+    assert found["navier-stokes"]["difference"][0] > 0
+    assert found["patch"]["verdict"] in ("sharper", "smoother")  # one scene: never a tie
+    assert "embedded 1 + patches against navier-stokes, sharpness: +" in report.text()
+
+
+def test_scenes_without_a_view_to_fill_are_refused(scene, weights):
+    with pytest.raises(InputError, match="No view"):
+        evaluate_fill([("rooms0", scene)], seeds=0, weights=weights, methods=("push-pull",))
 
 
 def test_a_feature_distance_is_the_same_when_it_is_asked_for_again(scene):

@@ -34,6 +34,21 @@ def button(page, name):
     page.get_by_role("button", name=name).locator("visible=true").first.click(timeout=LONG)
 
 
+def press(page, name, answer, tries=4):
+    """Press a button until it says the answer: under load a panel that still moves can swallow a press."""
+    from playwright.sync_api import TimeoutError as TooLate
+
+    for _ in range(tries - 1):
+        button(page, name)
+        try:
+            say(page, answer, timeout=LONG / tries)
+        except TooLate:
+            continue
+        return
+    button(page, name)
+    say(page, answer, timeout=LONG / tries)
+
+
 def unfold(page, name):
     """Open a folder of the panel by its title."""
     page.get_by_text(name, exact=True).locator("visible=true").first.click(timeout=LONG)

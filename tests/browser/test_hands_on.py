@@ -23,6 +23,7 @@ from tests.browser.hand import (
     fill,
     new_page,
     pixel_of_client,
+    press,
     say,
     shot,
     tab,
@@ -143,8 +144,7 @@ def test_floor_clicks_hit_the_floor(lab, shots):
 def test_the_camera_keeps_looking_at_a_clicked_point(lab):
     tab(lab.page, "Path")
     unfold(lab.page, "Rules")
-    button(lab.page, "Look at a point…")
-    say(lab.page, "Now click the point")
+    press(lab.page, "Look at a point…", "Now click the point")
     wanted = (0.0, HIGH[1], 1.6)
     lab.click(wanted)
     until(lab.page, lambda: lab.studio.state.plan.now.target is not None, "the target")

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The embedded video model: an untrained network is the classical fill; known pixels stay; same seed, same bytes."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -247,6 +249,27 @@ def test_frames_are_complete_deterministic_and_keep_what_the_memory_shows(folder
     same = guide.known & ~last.owned & (guide.source == 0)
     assert same.mean() > 0.3
     np.testing.assert_allclose(last.rgb[same], np.clip(guide.rgb, 0, 1)[same], atol=1e-6)
+
+
+def test_the_photo_lends_to_views_of_its_size_and_others_are_made_without(folder):
+    model = EmbeddedVideo(folder)
+    far, _ = request(12)
+    asked = replace(far, cameras=far.cameras.segment(11, 12))  # lacks more than a tenth
+    poor = replace(asked.history[0], rgb=np.full((HEIGHT, WIDTH, 3), 0.5, np.float32))
+    wide = camera(0.0, 2 * WIDTH, HEIGHT)
+    shape = HEIGHT, 2 * WIDTH
+    white, flat_depth = np.ones((*shape, 3), np.float32), np.ones(shape, np.float32)
+    other = Frame(0, white, flat_depth, np.zeros(shape, bool), wide, np.ones(shape, bool))
+
+    def last(past):
+        made = model.generate(replace(asked, past=past, rng=np.random.default_rng(3)))
+        return [item for item in made if isinstance(item, Frame)][-1]
+
+    photo, flat, odd = (last(lambda _, f=f: f) for f in (asked.history[0], poor, other))
+    unknown = photo.owned
+    assert unknown.mean() > 0.1
+    assert not np.array_equal(photo.rgb[unknown], flat.rgb[unknown]), "its detail is in the holes"
+    assert np.isfinite(odd.rgb).all()
 
 
 def test_another_seed_gives_another_fill_with_more_than_one_step(folder):

@@ -135,8 +135,11 @@ class EmbeddedVideo:
         seed = int(request.rng.integers(1 << 62))  # one draw a chunk: the order of the views does not matter
         small = request.cameras.resized(*working_size(request.cameras[0]))
         pasts: list[Past] = [past_of(*_seen(frame)) for frame in request.history[-4:]]
-        lenders = (request.past(0),) if request.past is not None else request.history[:1]
-        lender = lender_of(lenders[0]) if lenders and self._grain > 0 else None
+        photo = request.past(0) if request.past is not None else next(iter(request.history), None)
+        size = request.cameras.height, request.cameras.width
+        lender = None  # a photo of another size has nothing to lend
+        if self._grain > 0 and photo is not None and photo.sky.shape == size:
+            lender = lender_of(photo)
         made: set[int] = set()
 
         def order() -> Iterator[int]:

@@ -20,6 +20,17 @@ wp.set_module_options({"enable_backward": False})
 _NONE = wp.constant(255)  # offered by cells that cannot be copied from
 
 
+@wp.struct
+class _Weights:
+    """What differences count; see TextureSettings."""
+
+    scale: float
+    near: float
+    guess: float
+    seam: float
+    kind: float
+
+
 @wp.func
 def _cost(
     image: wp.array3d(dtype=wp.float32),
@@ -102,6 +113,35 @@ def _habit(
     return usage[sy, sx] + seam_weight * apart / count + other
 
 
+@wp.func
+def _price(
+    image: wp.array3d(dtype=wp.float32),
+    weight: wp.array2d(dtype=wp.float32),
+    scale: wp.array2d(dtype=wp.float32),
+    guess: wp.array3d(dtype=wp.float32),
+    field: wp.array3d(dtype=wp.int32),
+    usage: wp.array2d(dtype=wp.float32),
+    wanted: wp.array2d(dtype=wp.int32),
+    offered: wp.array2d(dtype=wp.int32),
+    tx: int,
+    ty: int,
+    sx: int,
+    sy: int,
+    radius: int,
+    weights: _Weights,
+    limit: float,
+):
+    """What it costs to copy a patch from a place; limit where nothing is offered there or it costs more."""
+    if sy < 0 or sy >= image.shape[0] or sx < 0 or sx >= image.shape[1]:
+        return limit
+    if offered[sy, sx] == _NONE:
+        return limit
+    habit = _habit(field, usage, wanted, offered, tx, ty, sx, sy, weights.seam, weights.kind)
+    return _cost(
+        image, weight, scale, guess, tx, ty, sx, sy, radius, weights.scale, weights.near, weights.guess, habit, limit
+    )
+
+
 @wp.kernel
 def _improve(
     image: wp.array3d(dtype=wp.float32),
@@ -117,11 +157,7 @@ def _improve(
     radius: int,
     reach: int,
     samples: int,
-    scale_weight: float,
-    near_weight: float,
-    guess_weight: float,
-    seam_weight: float,
-    kind_weight: float,
+    weights: _Weights,
     seed: int,
     field_out: wp.array3d(dtype=wp.int32),
     cost_out: wp.array2d(dtype=wp.float32),
@@ -133,23 +169,7 @@ def _improve(
     width = image.shape[1]
     by = field[ty, tx, 0]
     bx = field[ty, tx, 1]
-    habit = _habit(field, usage, wanted, offered, tx, ty, bx, by, seam_weight, kind_weight)
-    best = _cost(
-        image,
-        weight,
-        scale,
-        guess,
-        tx,
-        ty,
-        bx,
-        by,
-        radius,
-        scale_weight,
-        near_weight,
-        guess_weight,
-        habit,
-        float(1.0e6),
-    )
+    best = _price(image, weight, scale, guess, field, usage, wanted, offered, tx, ty, bx, by, radius, weights, 1.0e6)
     # Neighbours at two distances: their source, moved along.
     for k in range(8):
         step = wp.where(k < 4, 1, reach)
@@ -160,58 +180,24 @@ def _improve(
             if field[ny, nx, 0] >= 0:
                 sy = field[ny, nx, 0] + ty - ny
                 sx = field[ny, nx, 1] + tx - nx
-                if sy >= 0 and sy < height and sx >= 0 and sx < width:
-                    if offered[sy, sx] != _NONE:
-                        habit = _habit(field, usage, wanted, offered, tx, ty, sx, sy, seam_weight, kind_weight)
-                        c = _cost(
-                            image,
-                            weight,
-                            scale,
-                            guess,
-                            tx,
-                            ty,
-                            sx,
-                            sy,
-                            radius,
-                            scale_weight,
-                            near_weight,
-                            guess_weight,
-                            habit,
-                            best,
-                        )
-                        if c < best:
-                            best = c
-                            by = sy
-                            bx = sx
+                c = _price(
+                    image, weight, scale, guess, field, usage, wanted, offered, tx, ty, sx, sy, radius, weights, best
+                )
+                if c < best:
+                    best = c
+                    by = sy
+                    bx = sx
     # Random search around the best, from the whole picture down to a pixel.
     state = wp.rand_init(seed, i)
     span = float(wp.max(height, width))
     for _k in range(samples):
         sy = by + int((2.0 * wp.randf(state) - 1.0) * span)
         sx = bx + int((2.0 * wp.randf(state) - 1.0) * span)
-        if sy >= 0 and sy < height and sx >= 0 and sx < width:
-            if offered[sy, sx] != _NONE:
-                habit = _habit(field, usage, wanted, offered, tx, ty, sx, sy, seam_weight, kind_weight)
-                c = _cost(
-                    image,
-                    weight,
-                    scale,
-                    guess,
-                    tx,
-                    ty,
-                    sx,
-                    sy,
-                    radius,
-                    scale_weight,
-                    near_weight,
-                    guess_weight,
-                    habit,
-                    best,
-                )
-                if c < best:
-                    best = c
-                    by = sy
-                    bx = sx
+        c = _price(image, weight, scale, guess, field, usage, wanted, offered, tx, ty, sx, sy, radius, weights, best)
+        if c < best:
+            best = c
+            by = sy
+            bx = sx
         span = wp.max(span * 0.6, 2.0)
     field_out[ty, tx, 0] = by
     field_out[ty, tx, 1] = bx
@@ -286,23 +272,15 @@ def improve(
     field_out = wp.array(fields["field"], device=device)
     cost_out = wp.zeros(fields["weight"].shape, dtype=wp.float32, device=device)
 
+    weights = _Weights()
+    weights.scale, weights.near, weights.guess = scale_weight, near_weight, guess_weight
+    weights.seam, weights.kind = seam_weight, kind_weight
+
     def band(start, stop):
         wp.launch(
             _improve,
             dim=stop - start,
-            inputs=[
-                *inputs,
-                start,
-                radius,
-                reach,
-                samples,
-                scale_weight,
-                near_weight,
-                guess_weight,
-                seam_weight,
-                kind_weight,
-                seed,
-            ],
+            inputs=[*inputs, start, radius, reach, samples, weights, seed],
             outputs=[field_out, cost_out],
             device=device,
         )

@@ -94,10 +94,12 @@ def pixel_from_top(page, points, point):
     return pixel(page, position, pose[:3, :3], math.radians(60.0), point)
 
 
-def until(page, condition, what):
-    """Let the page live until something is so."""
+def until(page, condition, what, times=1):
+    """Let the page live until something is so, as often in a row: a loaded page still sends what was so before."""
+    held = 0
     for _ in range(LONG // 200):
-        if condition():
+        held = held + 1 if condition() else 0
+        if held == times:
             return
         page.wait_for_timeout(200)
     raise AssertionError(f"waited in vain: {what}")

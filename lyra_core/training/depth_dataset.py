@@ -7,6 +7,7 @@
     python -m lyra_core.training.depth_dataset rooms --out DATA --scenes 400 --views 8
     python -m lyra_core.training.depth_dataset outdoors --out DATA --scenes 200 --views 8
     python -m lyra_core.training.depth_dataset furnished --models FOLDER_WITH_SH3F --out DATA --scenes 400 --views 10
+    python -m lyra_core.training.depth_dataset subjects --models FOLDER_WITH_SH3F --out DATA --scenes 160 --views 10
     python -m lyra_core.training.depth_dataset yards --out DATA --scenes 80 --views 8 --first 200000
     python -m lyra_core.training.depth_dataset streets --out DATA --scenes 200 --views 6 --first 400000
     python -m lyra_core.training.depth_dataset ufo --maps FOLDER_WITH_PK3 --out DATA --views 24 --passes 2
@@ -38,6 +39,7 @@ __all__ = [
     "render_outdoors",
     "render_rooms",
     "render_streets",
+    "render_subjects",
     "render_ufo",
     "render_yards",
 ]
@@ -242,10 +244,27 @@ def render_furnished(
     _render_scenes(stem, range(first, first + scenes), 6, views, (seed, 5_000_011), open_)
 
 
+def render_subjects(models: Path, out: Path, *, scenes: int, views: int, first: int, split: str, seed: int = 0) -> None:
+    """Pictures of one large thing each in the rooms of render_furnished, into subjects_SPLIT; the same errors."""
+    from lyra_core.training.furnished import make_furnished_room, sample_subject_view
+    from lyra_core.training.furniture_models import FurnitureCatalog
+
+    catalog = FurnitureCatalog(models, held_out=split == "test")
+
+    def open_(index: int) -> _Draw:
+        room = make_furnished_room(index, catalog)
+        return lambda size, rng: sample_subject_view(room, size, rng)
+
+    stem = out / f"subjects_{split}" / "subjects"
+    _render_scenes(stem, range(first, first + scenes), 6, views, (seed, 7_000_003), open_)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line; see the module's text."""
     parser = argparse.ArgumentParser(prog="python -m lyra_core.training.depth_dataset")
-    parser.add_argument("source", choices=("levels", "rooms", "outdoors", "yards", "streets", "furnished", "ufo"))
+    parser.add_argument(
+        "source", choices=("levels", "rooms", "outdoors", "yards", "streets", "furnished", "subjects", "ufo")
+    )
     parser.add_argument("--levels", type=Path, help="folder that holds the .pk3 archives")
     parser.add_argument("--maps", type=Path, help="folder that holds the .pk3 archives of UFO: Alien Invasion")
     parser.add_argument("--models", type=Path, help="folder that holds the .sh3f furniture catalogues")
@@ -279,13 +298,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         render_ufo(given.maps, given.out, views=given.views, passes=given.passes, seed=given.seed)
         return
     kwargs = {name: getattr(given, name) for name in ("scenes", "views", "first", "split", "seed")}
-    if given.source != "furnished":
+    if given.source not in ("furnished", "subjects"):
         sources = {"rooms": render_rooms, "outdoors": render_outdoors, "yards": render_yards, "streets": render_streets}
         sources[given.source](given.out, **kwargs)
     elif given.models is None:
         parser.error("furnished rooms need --models FOLDER")
     else:
-        render_furnished(given.models, given.out, **kwargs)
+        from_models = render_furnished if given.source == "furnished" else render_subjects
+        from_models(given.models, given.out, **kwargs)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from lyra_core.training.solids import SolidBuilder
 from lyra_core.training.soup import TriangleSoup
 from lyra_core.types import Camera
 
-__all__ = ["FurnishedRoom", "furnished_yard", "make_furnished_room", "sample_furnished_view"]
+__all__ = ["FurnishedRoom", "furnished_yard", "make_furnished_room", "sample_furnished_view", "sample_subject_view"]
 
 _MOST_TRIANGLES = 50_000  # of all things of a room; the light of each corner is computed
 _SMALL = 0.45  # [m] width and depth of what may stand on other things
@@ -37,13 +37,18 @@ _LARGEST = 3.2  # [m] width and depth of what stands in a room
 
 @dataclass(frozen=True, eq=False)
 class FurnishedRoom:
-    """A lit room: size (length, width, height) [m]; solids (S, 2, 3) bounds of what stands in it [m]; things (T, 3)
-    middles of the pieces [m]."""
+    """A lit room: size (length, width, height) [m]; solids (S, 2, 3) bounds of what stands in it [m]; pieces (T, 2, 3)
+    those of the pieces alone."""
 
     scene: TexturedScene
     size: tuple[float, float, float]
     solids: NDArray[np.float32]
-    things: NDArray[np.float64]
+    pieces: NDArray[np.float32]
+
+    @property
+    def things(self) -> NDArray[np.float64]:
+        """(T, 3) middles of the pieces [m]."""
+        return self.pieces.mean(axis=1).astype(np.float64)
 
 
 class _Things:
@@ -178,9 +183,7 @@ def make_furnished_room(seed: int, catalog: FurnitureCatalog) -> FurnishedRoom:
     quads = builder.finish()
     scene = room_scene(quads, look.images, room_lights(rng, portals, lamps), textures.hills_sky(rng), things.finish())
     bounds = np.array(things.bounds, np.float32).reshape(-1, 2, 3)
-    return FurnishedRoom(
-        scene, size, np.concatenate([quads.solids, bounds]), bounds.mean(axis=1).astype(np.float64).reshape(-1, 3)
-    )
+    return FurnishedRoom(scene, size, np.concatenate([quads.solids, bounds]), bounds)
 
 
 def furnished_yard(seed: int, catalog: FurnitureCatalog) -> Outdoors:
@@ -235,6 +238,46 @@ def sample_furnished_view(
         target = room.things[int(rng.integers(len(room.things)))] + rng.normal(0, 0.15, 3)
         away, turn = rng.uniform(0.7, 3.2), rng.uniform(0, 2 * np.pi)
         eye[:2] = target[:2] + away * np.array([np.cos(turn), np.sin(turn)])
+    return _view(room, size, rng, eye, target, spans)
+
+
+def sample_subject_view(
+    room: FurnishedRoom, size: tuple[int, int], rng: np.random.Generator, spans: ViewRange | None = None
+) -> tuple[TexturedScene, Camera] | None:
+    """The room's scene and a picture of size (width, height) of one large thing, as one takes it of a machine or a chair.
+
+    The thing fills half of the picture or more, through a longer lens than that of most views; all else is background.
+    """
+    spans = spans or ViewRange(eye_height=(0.4, 1.8), fov=(34.0, 72.0))
+    extent = room.pieces[:, 1] - room.pieces[:, 0]
+    face = np.maximum(extent[:, 0], extent[:, 1]) * extent[:, 2]
+    face[(extent[:, 2] < 0.5) | (room.pieces[:, 0, 2] > 0.2)] = 0.0
+    if not len(face) or face.sum() <= 0:
+        return None
+    chosen = int(rng.choice(len(face), p=face / face.sum()))
+    radius = float(np.linalg.norm(extent[chosen])) / 2
+    fov = float(rng.uniform(*spans.fov))
+    away = float(np.clip(radius / (rng.uniform(0.5, 1.1) * np.tan(np.radians(fov) / 2)), 0.8, 7.0))
+    target = room.things[chosen] + rng.normal(0, 0.2 * radius, 3)
+    height = rng.uniform(spans.eye_height[0], min(spans.eye_height[1], room.size[2] - 0.2))
+    turn = rng.uniform(0, 2 * np.pi)
+    eye = np.array([target[0] + away * np.cos(turn), target[1] + away * np.sin(turn), height])
+    return _view(room, size, rng, eye, target, spans, fov)
+
+
+def _view(
+    room: FurnishedRoom,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    eye: NDArray[np.float64],
+    target: NDArray[np.float64],
+    spans: ViewRange,
+    fov: float | None = None,
+) -> tuple[TexturedScene, Camera] | None:
+    """The view from `eye` towards about `target` [m], None if it is not worth it.
+
+    fov: of the longer side [degrees]; None: drawn from the range.
+    """
     if not keeps_clear(eye[None], room.size, room.solids, spans.clearance)[0]:
         return None
     if np.linalg.norm(target[:2] - eye[:2]) < 0.5:
@@ -243,7 +286,8 @@ def sample_furnished_view(
     pitch = np.clip(
         np.degrees(np.arcsin(np.clip(ahead[2], -1, 1))) + rng.normal(0, 4), spans.pitch[0] - 12, spans.pitch[1]
     )
-    focal = 0.5 * max(size) / np.tan(np.radians(rng.uniform(*spans.fov)) / 2)
+    fov = float(rng.uniform(*spans.fov)) if fov is None else fov
+    focal = 0.5 * max(size) / np.tan(np.radians(fov) / 2)
     camera = camera_at(
         eye,
         yaw=float(np.arctan2(ahead[1], ahead[0])),

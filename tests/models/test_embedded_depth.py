@@ -15,7 +15,14 @@ from lyra_core.models.depth.embedded import EmbeddedDepth
 from lyra_core.models.depth.encoder import Encoder, fold_imagenet_weights
 from lyra_core.models.depth.inference import NetworkOutput, fit_up, run_mirrored, run_network, working_size
 from lyra_core.models.depth.network import DepthNetwork, Shape, ray_grid
-from lyra_core.models.depth.upsample import agreed_detail, blend_detail, sky_mask, snap_edges, upsample_log_depth
+from lyra_core.models.depth.upsample import (
+    agreed_detail,
+    blend_detail,
+    sky_mask,
+    smooth_surfaces,
+    snap_edges,
+    upsample_log_depth,
+)
 from lyra_core.models.depth.weights import CONFIG_FILE, WEIGHTS_FILE, default_folder, write_weights
 from lyra_core.models.protocols import DepthModel
 
@@ -218,16 +225,38 @@ def test_the_working_size_fits_the_network_and_keeps_the_aspect(width, height):
     assert 0.8 < (w / h) / (width / height) < 1.25
 
 
-def test_a_blurred_step_becomes_two_plateaus_and_a_ramp_stays():
+@pytest.mark.parametrize("blur", [0.8, 1.3])
+def test_a_blurred_step_becomes_two_plateaus_and_a_ramp_stays(blur):
     step = np.zeros((20, 40), np.float32)
     step[:, 20:] = 1.0
-    blurred = cv2.GaussianBlur(step, (0, 0), 0.8)
+    blurred = cv2.GaussianBlur(step, (0, 0), blur)
     snapped = snap_edges(blurred)
     between = (snapped > 0.15) & (snapped < 0.85)
     assert between.sum() == 0
     assert ((blurred > 0.15) & (blurred < 0.85)).sum() > 20
     ramp = np.tile(np.linspace(0, 2, 40, dtype=np.float32), (20, 1))
     np.testing.assert_allclose(snap_edges(ramp), ramp, atol=1e-6)  # up to the border
+
+
+def test_a_floor_seen_edge_on_is_no_step():
+    row = np.arange(60, dtype=np.float32)[:, None]
+    horizon = 1.5  # rows above the picture: the floor is 40 times as far at its top as at its bottom
+    floor = np.log(100 / (row + horizon)) * np.ones((1, 50), np.float32)
+    assert np.diff(floor, axis=0).min() < -0.3  # steeper from row to row than what counts as a jump
+    np.testing.assert_allclose(snap_edges(floor), floor, atol=1e-5)
+    np.testing.assert_allclose(smooth_surfaces(floor), floor, atol=0.01)  # to the rim of the picture
+
+
+def test_ripples_of_a_wall_go_and_its_edge_stays():
+    x = np.arange(80, dtype=np.float32)
+    wall = np.tile(np.where(x < 40, 0.004 * x, 0.5 + 0.002 * x), (60, 1)).astype(np.float32)
+    ripples = np.float32(0.01) * np.sin(x * 1.3 + np.arange(60, dtype=np.float32)[:, None])
+    found = smooth_surfaces(wall + ripples)
+    assert np.abs(found - wall).mean() < 0.25 * np.abs(ripples).mean()
+    assert np.abs(found - wall).max() < 0.02
+    lone = wall.copy()
+    lone[30, 36:40] = 0.3  # hangs beside the edge, two steps of its own from either side
+    assert np.abs(smooth_surfaces(lone)[30, 36:40] - wall[30, 36:40]).max() < np.abs(lone - wall).max()
 
 
 def test_a_depth_edge_moves_onto_the_colour_edge():

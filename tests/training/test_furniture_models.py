@@ -11,7 +11,12 @@ from PIL import Image
 
 from lyra_core.errors import InputError
 from lyra_core.training import depth_dataset
-from lyra_core.training.furnished import furnished_yard, make_furnished_room, sample_furnished_view
+from lyra_core.training.furnished import (
+    furnished_yard,
+    make_furnished_room,
+    sample_furnished_view,
+    sample_subject_view,
+)
 from lyra_core.training.furniture_models import FurnitureCatalog
 from lyra_core.training.outdoors import make_outdoors
 from lyra_core.training.renderer import render_faces
@@ -180,6 +185,28 @@ def test_things_stand_in_the_room_apart_from_each_other_and_are_seen_and_lit(roo
     assert len(views) > 5
     assert keeps_clear(np.array([v[1].center for v in views]), room.size, room.solids, 0.3).all()
     assert sum((render_faces(*view) >= shell).mean() > 0.02 for view in views) >= len(views) // 2
+
+
+def test_a_subject_fills_the_picture_and_the_room_lies_behind_it(room):
+    _, room = room
+    shell = int((room.scene.face_lightmap >= 0).sum())
+    rng = np.random.default_rng(1)
+    views = [v for v in (sample_subject_view(room, (96, 72), rng) for _ in range(120)) if v is not None]
+    others = [v for v in (sample_furnished_view(room, (96, 72), rng) for _ in range(60)) if v is not None]
+    assert len(views) > 5
+    assert keeps_clear(np.array([v[1].center for v in views]), room.size, room.solids, 0.3).all()
+    share, plain = (np.mean([(render_faces(*view) >= shell).mean() for view in many]) for many in (views, others))
+    assert share > plain
+    assert 0.1 < share < 0.95
+    focal = [view[1].intrinsics[0, 0] for view in views]
+    assert 48 / np.tan(np.radians(36)) <= min(focal)
+    assert max(focal) <= 48 / np.tan(np.radians(17))
+
+
+def test_a_room_without_things_has_no_subject(room):
+    catalog, _ = room
+    bare = make_furnished_room(3, FurnitureCatalogOfNothing(catalog))
+    assert sample_subject_view(bare, (96, 72), np.random.default_rng(0)) is None
 
 
 def test_things_throw_shadows_on_the_floor(room):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lyra_core.errors import InputError
 from lyra_core.models.depth.sky import sky_mask as plain_sky
-from lyra_core.models.depth.upsample import agreed_detail, sky_mask, snap_edges, upsample_log_depth
+from lyra_core.models.depth.upsample import agreed_detail, sky_mask, smooth_surfaces, snap_edges, upsample_log_depth
 from lyra_core.models.depth.weights import completes, default_folder, read_network
 from lyra_core.models.protocols import DepthEstimate
 
@@ -126,7 +126,7 @@ class EmbeddedDepth:
             mask = sky_mask(found.sky, rgb, _elevation(found.up, intrinsics, rgb.shape), plain_sky(rgb))
         else:
             mask = np.asarray(sky, bool)
-        depth = np.exp(upsample_log_depth(snap_edges(found.log_depth), rgb))
+        depth = np.exp(upsample_log_depth(smooth_surfaces(snap_edges(found.log_depth)), rgb))
         depth = np.where(mask, 0.0, np.clip(depth, 0.05, _FARTHEST)).astype(np.float32)
         notes = ("Depth is a learned estimate from one photo.",)
         # How well the rays agree on gravity; it hardly predicts the error of depth (correlation 0.15 on held-out levels).

@@ -29,6 +29,8 @@ _STRIDE = 0.05  # m between planned positions
 _STEP_OVER = 0.12  # m: lower things do not stop a walk
 _MIN_RADIUS = 0.5  # m, tightest turn
 _MOST_TURN = np.radians(120)  # away from the photo's view; a walk does not go in circles
+_TOWARDS = np.radians(45)  # a walk to the subject that turns further has left it: what it would see is not in the photo
+_FAR_ENOUGH = 0.6  # of the length asked for: then it rather ends before the subject than turn further
 _CURVES = np.linspace(-1 / _MIN_RADIUS, 1 / _MIN_RADIUS, 9)
 _CURVE_CHANGE = 0.3  # 1/m per stride: the full lock takes about a third of a metre
 _BEAM = 1500  # walks followed at a time
@@ -109,12 +111,12 @@ def _pieces(beam: _Beam, strides: int) -> tuple[_F, _F]:
     return np.concatenate([xy, after[..., None]], axis=-1), curvature[:, -1]
 
 
-def _continued(plan: FloorPlan, beam: _Beam, strides: int, wish: float, margin: float) -> _Beam:
+def _continued(plan: FloorPlan, beam: _Beam, strides: int, wish: float, margin: float, most: float) -> _Beam:
     """The best walks one piece longer, at most one per small range of place and heading; empty if all are blocked."""
     piece, bend = _pieces(beam, strides)
     parent = np.repeat(np.arange(len(beam.bend)), len(_CURVES))
     gap = plan.lookup(plan.to_obstacle, piece[..., :2])
-    fits = (gap >= margin).all(axis=1) & (np.abs(piece[:, -1, 2] - wish) <= _MOST_TURN)
+    fits = (gap >= margin).all(axis=1) & (np.abs(piece[:, -1, 2] - wish) <= most)
     piece, bend, parent, gap = piece[fits], bend[fits], parent[fits], gap[fits]
     near = np.clip((margin + 0.4 - gap) / 0.4, 0, 1) ** 2
     unseen = np.clip(plan.lookup(plan.to_seen, piece[..., :2]) - 0.3, 0, 1)
@@ -135,8 +137,17 @@ def _continued(plan: FloorPlan, beam: _Beam, strides: int, wish: float, margin: 
     return _Beam(piece[chosen, -1, :2], piece[chosen, -1, 2], bend[chosen], cost[chosen], parent[chosen], piece[chosen])
 
 
-def _search(plan: FloorPlan, center: _F, wish: float, pivot: float, distance: float, clearance: float) -> _F:
-    """x, y, heading (M, 3) [m, rad] of the best walk of at most distance [m] that begins pivot [rad] off the wish."""
+def _search(
+    plan: FloorPlan,
+    center: _F,
+    wish: float,
+    pivot: float,
+    distance: float,
+    clearance: float,
+    most: float = _MOST_TURN,
+) -> _F:
+    """x, y, heading (M, 3) [m, rad] of the best walk of at most distance [m] that begins pivot [rad] off the wish and
+    turns away from it by at most `most` [rad]."""
     here = float(plan.lookup(plan.to_obstacle, center[:2]))
     margin = min(clearance + 1.5 * plan.cell, max(0.9 * here - plan.cell, 0.0))  # a cell is known to its size only
     total = round(distance / _STRIDE)
@@ -145,7 +156,7 @@ def _search(plan: FloorPlan, center: _F, wish: float, pivot: float, distance: fl
     zero = np.zeros(1)
     beams = [_Beam(first[:, :2], first[:, 2], zero, zero, np.zeros(1, np.int64), first[:, None])]
     while (len(beams) - 1) * strides < total:
-        longer = _continued(plan, beams[-1], strides, wish, margin)
+        longer = _continued(plan, beams[-1], strides, wish, margin, most)
         if len(longer.bend) == 0:
             break
         beams.append(longer)
@@ -156,12 +167,19 @@ def _search(plan: FloorPlan, center: _F, wish: float, pivot: float, distance: fl
     return np.concatenate(pieces[::-1])[: total + 1]
 
 
-def _track(plan: FloorPlan, center: _F, heading: float, distance: float, clearance: float) -> tuple[_F, _F]:
+def _track(
+    plan: FloorPlan, center: _F, heading: float, distance: float, clearance: float, *, to_subject: bool
+) -> tuple[_F, _F]:
     """Positions (M, 2) [m] and headings (M,) [rad] of a walk of at most distance [m].
 
-    Where most of the way ahead is blocked, the walk may begin with a turn on the spot.
+    Where most of the way ahead is blocked, the walk may begin with a turn on the spot. A walk to the subject ends before
+    what stands around that rather than turn away from it.
     """
     asked = max(round(distance / _STRIDE), 1)
+    if to_subject:
+        near = _search(plan, center, heading, 0.0, distance, clearance, _TOWARDS)
+        if len(near) - 1 >= _FAR_ENOUGH * asked:
+            return near[:, :2], near[:, 2]
     best, turned, score = _search(plan, center, heading, 0.0, distance, clearance), 0.0, 0.0
     if len(best) - 1 < 0.7 * asked:
         score = (len(best) - 1) * _STRIDE
@@ -227,7 +245,8 @@ def _walked(start: _F, scene: SeedScene, strength: float, options: Mapping[str, 
     plan = floor_plan(scene, start[:3, 3], height=height, reach=distance + 1.0)
     ahead = heading_of(start)
     heading = float(np.arctan2(ahead[1], ahead[0]))
-    track, headings = _track(plan, start[:3, 3], heading, distance, options["clearance"])
+    to_subject = options["distance"] is None
+    track, headings = _track(plan, start[:3, 3], heading, distance, options["clearance"], to_subject=to_subject)
     if len(track) == 1:
         return np.repeat(start[None], 2, axis=0), np.tile(ahead[:2], (2, 1)), plan
     turned = _gaze(headings - heading, np.radians(options["lag"]))

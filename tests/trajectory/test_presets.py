@@ -184,6 +184,24 @@ def test_a_walk_that_is_blocked_ahead_begins_with_a_turn_on_the_spot_and_does_no
     assert not inside(np.array([[-0.4, 0.55, 0.0], [0.4, 1.4, 1.6]]), planned.path.centers, margin=0.34).any()
 
 
+def test_a_walk_to_the_subject_ends_before_it_rather_than_turn_away_from_it():
+    crate = box_points(np.array([[-0.7, 1.75, 0.0], [0.7, 2.4, 1.2]]))
+    scene = SeedScene(2.2, 0.0, np.concatenate([box_points(ROOM), crate]))
+
+    def walked(**options):
+        planned = plan_path("walk", start=photo_camera(), frames=81, scene=scene, **options)
+        way = np.diff(planned.path.centers[:, :2], axis=0)
+        way = way[np.linalg.norm(way, axis=1) > 1e-4]
+        return planned, np.degrees(np.abs(np.arctan2(way[:, 0], way[:, 1]))).max()
+
+    planned, turned = walked()
+    assert turned < 46
+    assert 0.6 * 0.75 * 2.2 <= planned.speed.length < 0.75 * 2.2 + 0.05
+    asked, turned = walked(distance=2.6)
+    assert turned > 46, "who says how far to go is led around it"
+    assert asked.speed.length > 2.5
+
+
 def test_the_view_lags_behind_a_bend_of_the_way_by_at_most_what_was_asked():
     def turns(lag):
         path = make_path("walk", start=photo_camera(), frames=120, scene=SCENE, distance=5, soft=0, lag=lag)

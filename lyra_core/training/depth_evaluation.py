@@ -42,7 +42,7 @@ _COLUMNS = (
     "false_sky",
     "up_degrees",
 )
-_KINDS = ("levels", "rooms", "outdoors", "furnished", "nexuiz", "ufo")
+_KINDS = ("levels", "rooms", "outdoors", "furnished", "subjects", "nexuiz", "ufo")
 _MODELS = ("embedded", "prior", "constant")
 _MOTORCYCLE_BASELINE = 193.001  # mm, as published with the picture
 _MOTORCYCLE_OFFSET = 124.343  # pixels between the two principal points at the published full size of 2964 pixels

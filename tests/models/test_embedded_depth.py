@@ -244,19 +244,19 @@ def test_a_floor_seen_edge_on_is_no_step():
     floor = np.log(100 / (row + horizon)) * np.ones((1, 50), np.float32)
     assert np.diff(floor, axis=0).min() < -0.3  # steeper from row to row than what counts as a jump
     np.testing.assert_allclose(snap_edges(floor), floor, atol=1e-5)
-    np.testing.assert_allclose(smooth_surfaces(floor), floor, atol=0.01)  # to the rim of the picture
+    np.testing.assert_allclose(smooth_surfaces(floor, reach=6), floor, atol=0.01)  # to the rim of the picture
 
 
 def test_ripples_of_a_wall_go_and_its_edge_stays():
     x = np.arange(80, dtype=np.float32)
     wall = np.tile(np.where(x < 40, 0.004 * x, 0.5 + 0.002 * x), (60, 1)).astype(np.float32)
     ripples = np.float32(0.01) * np.sin(x * 1.3 + np.arange(60, dtype=np.float32)[:, None])
-    found = smooth_surfaces(wall + ripples)
+    found = smooth_surfaces(wall + ripples, reach=6)
     assert np.abs(found - wall).mean() < 0.25 * np.abs(ripples).mean()
     assert np.abs(found - wall).max() < 0.02
     lone = wall.copy()
     lone[30, 36:40] = 0.3  # hangs beside the edge, two steps of its own from either side
-    assert np.abs(smooth_surfaces(lone)[30, 36:40] - wall[30, 36:40]).max() < np.abs(lone - wall).max()
+    assert np.abs(smooth_surfaces(lone, reach=6)[30, 36:40] - wall[30, 36:40]).max() < np.abs(lone - wall).max()
 
 
 def test_a_depth_edge_moves_onto_the_colour_edge():

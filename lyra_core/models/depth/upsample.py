@@ -58,18 +58,20 @@ def _snapped(log_depth: NDArray[np.float32], reach: int, jump: float) -> NDArray
 
 
 def smooth_surfaces(
-    log_depth: NDArray[np.float32], *, sigma: float = 7.5, spread: float = 0.05, reach: int = 6, times: int = 2
+    log_depth: NDArray[np.float32], *, spread: float = 0.05, reach: int | None = None, times: int = 2
 ) -> NDArray[np.float32]:
     """Log depth (h, w) without the network's ripples, its edges as they are or crisper.
 
-    The bilateral filter (Tomasi and Manduchi 1998): a pixel becomes the mean of those within `reach` [px] that lie within about
-    `spread` of its own log depth. What hangs alone between two surfaces has few of its kind and drifts to one of them.
+    The bilateral filter (Tomasi and Manduchi 1998): a pixel becomes the mean of those within `reach` [px] (None: 1/60 of the
+    root of the number of pixels, 6 of 480x270) that lie within about `spread` of its own log depth. What hangs alone between
+    two surfaces has few of its kind and drifts to one of them.
     """
+    reach = max(2, round(float(np.sqrt(log_depth.size)) / 60)) if reach is None else reach
+    margin = min(reach, min(log_depth.shape) - 1)
     for _ in range(times):
         # Continued as it runs there, or the filter would bend slopes flat at the picture's rim.
-        margin = min(reach, min(log_depth.shape) - 1)
         around = np.pad(log_depth, margin, mode="reflect", reflect_type="odd")
-        smooth = cv2.bilateralFilter(around, 2 * reach + 1, spread, sigma)
+        smooth = cv2.bilateralFilter(around, 2 * reach + 1, spread, 1.25 * reach)
         log_depth = np.ascontiguousarray(smooth[margin:-margin, margin:-margin], np.float32)
     return log_depth
 

@@ -122,7 +122,7 @@ def _metres(default: str) -> Option:
 _RISE = Option(0.15, "metres up per metre back", least=-1, most=1)
 _LYRA_DIRECTION = Option("right", "as --direction of Lyra 2.0", choices=("left", "right", "up", "down"))
 _WALK = {
-    "distance": _metres("0.75 of the subject's distance"),
+    "distance": _metres("0.75 of the subject's distance, less where only a turn of more than 45° leads on"),
     "height": Option(None, "metres over the floor to settle at, e.g. a robot's eye (default: the photo's)", least=0.02),
     "pitch": Option(None, "degrees up to settle at (default: the photo's, within 15)", least=-80, most=80),
     "clearance": Option(0.35, "metres to keep from everything seen", least=0),

@@ -55,7 +55,7 @@ def mesh_from_frames(
     raw = _surface(views, voxel, max_range, config)
     # Found before anything is straightened: its roughness says what the depth was worth.
     plan = None if floor_z is None else find_floor(raw, views, floor_z=floor_z, voxel=voxel, config=config)
-    raw, planes = _straight(raw, voxel, config)
+    raw, planes = _straight(raw, voxel, plan, config)
     if plan is None:
         _LOG.warning("no floor; the collider has no floor slab")
     else:
@@ -124,9 +124,11 @@ def _surface(views: list[View], voxel: float, max_range: float, config: MeshConf
     return mesh
 
 
-def _straight(mesh: Mesh, voxel: float, config: MeshConfig) -> tuple[Mesh, PlaneSet]:
+def _straight(mesh: Mesh, voxel: float, plan: FloorPlan | None, config: MeshConfig) -> tuple[Mesh, PlaneSet]:
     """The mesh with its flat parts on planes, if the settings ask for that."""
-    return straighten(mesh, voxel) if config.planes else (mesh, PlaneSet())
+    if not config.planes:
+        return mesh, PlaneSet()
+    return straighten(mesh, voxel, floor=None if plan is None else (plan.height, plan.band))
 
 
 def _collision(raw: Mesh, plan: FloorPlan | None, config: MeshConfig) -> Mesh:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flat parts of a mesh become planes: walls straight, creases sharp, no second sheet behind a wall.
 
-Planes are found one after the other by a vote of face normals and offsets, refined on their faces, and grown into
-connected regions. Vertices of a region go onto their plane; those of two or three regions onto the line or point
+The floor is known before; other planes are found one after the other by a vote of face normals and offsets, refined on
+their faces, and grown into connected regions. Vertices of a region go onto their plane; those of two or three regions onto the line or point
 where these meet; a collar fades the move out.
 """
 
@@ -97,8 +97,12 @@ def _largest_parts(mesh: Mesh, faces: NDArray[np.int64], area: _F, least: float)
     return faces[size[part[local[:, 0]]] >= least]
 
 
-def find_planes(mesh: Mesh, voxel: float, *, least: float = 0.35) -> PlaneSet:
-    """Planes of a mesh whose connected parts have at least `least` m^2. voxel: edge of the mesh's voxels [m]."""
+def find_planes(mesh: Mesh, voxel: float, *, floor: tuple[float, float] | None = None, least: float = 0.35) -> PlaneSet:
+    """Planes of a mesh whose connected parts have at least `least` m^2.
+
+    voxel: edge of the mesh's voxels [m]. floor: height of the floor and half width of its noise [m]. It is the first plane
+    then: where a floor swells towards a wall, the best plane leans, and would tip the floor beside its own faces.
+    """
     owner = np.full(len(mesh.faces), -1, np.int32)
     scaled = face_normals(mesh.vertices, mesh.faces)
     area = 0.5 * np.linalg.norm(scaled, axis=1)
@@ -107,6 +111,19 @@ def find_planes(mesh: Mesh, voxel: float, *, least: float = 0.35) -> PlaneSet:
     free = np.flatnonzero(area > 1e-9)
     planes: list[Plane] = []
     failures = 0
+
+    def keep(normal: _F, offset: float, band: float, kept: NDArray[np.int64]) -> NDArray[np.int64]:
+        owner[kept] = len(planes)
+        corners = mesh.vertices[mesh.faces[kept]].reshape(-1, 3)
+        planes.append(Plane(normal, offset, band, float(area[kept].sum()), corners.min(axis=0), corners.max(axis=0)))
+        return free[owner[free] < 0]
+
+    if floor is not None:
+        height, band = floor[0], float(np.clip(floor[1], 0.75 * voxel, 2.5 * voxel))
+        on = (np.abs(centers[free, 2] - height) < band) & (normals[free, 2] > _TILT)
+        kept = _largest_parts(mesh, free[on], area, least) if on.any() else free[:0]
+        if len(kept):
+            free = keep(np.array([0.0, 0.0, 1.0]), height, band, kept)
     while len(free) > 100 and len(planes) < _MOST and failures < 12 and area[free].sum() > least:
         n, c, a = normals[free], centers[free], area[free]
         seed = _vote(n, (c * n).sum(axis=1), a, 2 * voxel)
@@ -121,12 +138,7 @@ def find_planes(mesh: Mesh, voxel: float, *, least: float = 0.35) -> PlaneSet:
             near[seed] = True
             free = free[~near]
             continue
-        owner[kept] = len(planes)
-        corners = mesh.vertices[mesh.faces[kept]].reshape(-1, 3)
-        planes.append(Plane(normal, offset, band, float(area[kept].sum()), corners.min(axis=0), corners.max(axis=0)))
-        taken = np.zeros(len(mesh.faces), np.bool_)
-        taken[kept] = True
-        free = free[~taken[free]]
+        free = keep(normal, offset, band, kept)
     return PlaneSet(tuple(planes), owner)
 
 
@@ -215,9 +227,9 @@ def hidden_sheets(mesh: Mesh, found: PlaneSet, voxel: float, *, reach: float = 0
     return hidden
 
 
-def straighten(mesh: Mesh, voxel: float) -> tuple[Mesh, PlaneSet]:
+def straighten(mesh: Mesh, voxel: float, *, floor: tuple[float, float] | None = None) -> tuple[Mesh, PlaneSet]:
     """find_planes, snap_to_planes and the removal of hidden_sheets in one go; planes with the faces of the result."""
-    found = find_planes(mesh, voxel)
+    found = find_planes(mesh, voxel, floor=floor)
     if not found.planes:
         return mesh, found
     hidden = hidden_sheets(mesh, found, voxel)

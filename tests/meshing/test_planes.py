@@ -71,6 +71,22 @@ def test_a_noisy_wall_becomes_a_plane_and_no_face_turns_over():
     assert mesh_figures(flat)["inconsistent_edges"] == 0
 
 
+def test_a_floor_that_swells_towards_a_wall_is_not_tipped_by_the_plane_of_its_swell():
+    x, y = np.meshgrid(np.arange(0, 8, VOXEL), np.arange(0, 3, VOXEL), indexing="ij")
+    flat = sheet((0, 0, 0), (len(x) - 1, 0, 0), (0, x.shape[1] - 1, 0), cell=1.0)
+    rise = np.where(x < 3, 0, 0.05 * (x - 3))  # under the bench, where a learned depth bends
+    mesh = Mesh(np.stack([x, y, rise], -1).reshape(-1, 3).astype(np.float32), flat.faces, None, flat.colors)
+    level = mesh.vertices[:, 0] < 2.9
+    tipped, _ = straighten(mesh, VOXEL)
+    assert np.abs(tipped.vertices[level, 2]).max() > 0.03, "the larger plane leans"
+    straight, found = straighten(mesh, VOXEL, floor=(0.0, 0.02))
+    assert np.abs(straight.vertices[level, 2]).max() < 0.003
+    assert found.planes[0].normal.tolist() == [0, 0, 1]
+    assert found.planes[0].offset == 0
+    high = mesh.vertices[:, 0] > 5
+    assert np.abs(straight.vertices[high, 2] - mesh.vertices[high, 2]).max() < 0.02, "the swell itself stays"
+
+
 def test_the_crease_between_two_planes_is_sharp():
     parts = room(noise=0.004)
     mesh = joined(parts["floor"], parts["north"])

@@ -77,7 +77,10 @@ def _walk_notes(start: NDArray[np.float64], scene: SeedScene, strength: float, v
     walked = float(np.linalg.norm(np.diff(out, axis=0), axis=1).sum())
     notes = []
     if walked < 0.95 * asked - 0.05:
-        notes.append(f"The walk ends after {walked:.2f} of {asked:.2f} m: no free space to go on.")
+        why = "no free space to go on"
+        if values["distance"] is None:
+            why = "no free space ahead; the option distance leads it further around"
+        notes.append(f"The walk ends after {walked:.2f} of {asked:.2f} m: {why}.")
     ways = np.diff(out, axis=0)
     ways = ways[np.linalg.norm(ways, axis=1) > 1e-4]
     if len(ways):

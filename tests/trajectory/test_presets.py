@@ -168,6 +168,9 @@ def test_a_walk_in_a_closed_corner_ends_before_the_wall_and_the_plan_says_so():
     planned = plan_path("walk", start=photo_camera(), frames=30, scene=scene)
     assert planned.path.centers[:, 1].max() < 0.8 - 0.34
     assert any("walk ends after" in m for m in planned.report.messages)
+    assert any("the option distance" in m for m in planned.report.messages)
+    asked = plan_path("walk", start=photo_camera(), frames=30, scene=scene, distance=1.5)
+    assert not any("the option distance" in m for m in asked.report.messages)
 
 
 def test_a_walk_that_is_blocked_ahead_begins_with_a_turn_on_the_spot_and_does_not_circle():
